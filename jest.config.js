@@ -1,0 +1,27 @@
+const transform = {
+  '^.+\\.ts$': [
+    '@swc/jest',
+    { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
+  ],
+};
+const project = (displayName, testMatch, extra = {}) => ({
+  displayName,
+  testMatch,
+  testEnvironment: 'node',
+  transform,
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  ...extra,
+});
+
+// unit: milliseconds each, no process of their own. integration: a Temporal development server, an ARM endpoint, real
+// tools of the host. lab: whole machines; alone on the host, because parallel workers starve a 3 s Corosync token.
+module.exports = {
+  projects: [
+    project('unit', ['<rootDir>/test/**/*.test.ts'], {
+      testPathIgnorePatterns: ['/node_modules/', '\\.integration\\.test\\.ts$', '<rootDir>/test/end-to-end/'],
+    }),
+    project('integration', ['<rootDir>/test/**/*.integration.test.ts']),
+    project('lab', ['<rootDir>/test/end-to-end/**/*.test.ts']),
+  ],
+  testTimeout: 30000,
+};

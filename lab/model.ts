@@ -1,0 +1,161 @@
+import type { EngineName } from '../settings';
+
+/** The vocabulary that the lab's parts share: machines, the desired network (what control tells wire), and faults. */
+
+/** One end-to-end port of the switch: an L2TPv3 pseudo-wire over UDP on 127.0.0.1, closed to others by its cookies. */
+export interface Wiring {
+  /** UDP port of the switch's end. */
+  switchPort: number;
+  /** UDP port of the machine's end. */
+  machinePort: number;
+  /** Cookie in frames that the machine sends, 8 hexadecimal digits (L2TPv3, 32 bit). */
+  machineCookie: string;
+  /** Cookie in frames that the switch sends. */
+  switchCookie: string;
+}
+
+/** A machine as its driver sees it; everything lies in `directory` and survives the lab's processes. */
+export interface Machine {
+  /** The Azure vmId: names the machine in records, whatever its resource is called. */
+  id: string;
+  /** Host name (osProfile.computerName). */
+  name: string;
+  directory: string;
+  memoryMiB: number;
+  /** Host CPU this machine is pinned to (UML guests are 4.5 times slower unpinned). */
+  cpu: number;
+  osDisk: string;
+  dataDisks: readonly { lun: number; file: string }[];
+  /** Raw tar archive, attached as the last disk: what the first-boot unit in the image reads. */
+  provisioningDisk: string;
+  nic: { mac: string; wiring: Wiring };
+}
+
+/** What `osProfile` and the network interface say, in the form the guest's first-boot unit reads. */
+export interface Provisioning {
+  vmId: string;
+  hostName: string;
+  adminUser: string;
+  authorizedKeys: readonly string[];
+  /** base64, as in ARM: a `#cloud-config` subset (ssh_keys, write_files, runcmd) or a `#!` script. */
+  customData?: string;
+  address: string;
+  prefixLength: number;
+  gateway: string;
+}
+
+export type MachineState = 'running' | 'stopped' | 'paused';
+
+/** How a power-off is done: Azure's skipShutdown kills, otherwise the guest gets its ordered shutdown first. */
+export type PowerOff = 'graceful' | 'hard';
+
+/** What both drivers do. Every method is safe to repeat; a machine is found again by its directory alone. */
+export interface MachineDriver {
+  readonly engine: EngineName;
+  start(machine: Machine): Promise<void>;
+  /** Ends the process group; `graceful` asks the guest first and kills after `graceMs`. */
+  stop(machine: Machine, how: PowerOff, graceMs: number): Promise<void>;
+  /** As a host would reset a machine: the same disks, a new boot. */
+  reset(machine: Machine): Promise<void>;
+  state(machine: Machine): MachineState;
+  pause(machine: Machine): Promise<void>;
+  resume(machine: Machine): Promise<void>;
+  /** Resolves once the guest has said on its console, since the last start, that provisioning is complete. */
+  awaitProvisioned(machine: Machine, timeoutMs: number): Promise<void>;
+}
+
+export interface SecurityRule {
+  name: string;
+  priority: number;
+  direction: 'Inbound' | 'Outbound';
+  access: 'Allow' | 'Deny';
+  /** `*` is any. */
+  protocol: 'Tcp' | 'Udp' | 'Icmp' | '*';
+  /** CIDR, address, `*`, or a service tag (VirtualNetwork, AzureLoadBalancer, Internet). Any of the list matches. */
+  sources: readonly string[];
+  sourcePorts: readonly string[];
+  destinations: readonly string[];
+  /** `22`, `1000-2000` or `*`. */
+  destinationPorts: readonly string[];
+}
+
+export interface NetworkPort {
+  /** Id of the machine behind the port. */
+  machine: string;
+  name: string;
+  mac: string;
+  address: string;
+  wiring: Wiring;
+  /**
+   * Security groups in force, each a complete list with Azure's default rules, ordered by priority: subnet's and
+   * interface's. Inbound and outbound traffic must pass every one of them. No group at all passes everything.
+   */
+  securityGroups: readonly (readonly SecurityRule[])[];
+}
+
+export interface Backend {
+  /** Address inside the virtual network. */
+  address: string;
+}
+
+export interface LoadBalancingRule {
+  name: string;
+  frontendAddress: string;
+  frontendPort: number;
+  backendPort: number;
+  backends: readonly Backend[];
+  idleTimeoutMinutes: number;
+  /** Sends RST to both sides when idle time-out ends a flow (enableTcpReset). */
+  tcpReset: boolean;
+  probe?: {
+    name: string;
+    protocol: 'Tcp' | 'Http';
+    port: number;
+    requestPath?: string;
+    intervalSeconds: number;
+    /** Consecutive results, either way, that change a backend's state. */
+    threshold: number;
+  };
+}
+
+export interface InboundNatRule {
+  name: string;
+  frontendAddress: string;
+  frontendPort: number;
+  backendAddress: string;
+  backendPort: number;
+}
+
+/** The whole desired network. Control sends all of it at each change; wire applies the difference and keeps it on disk. */
+export interface NetworkPlan {
+  /** Grows with every plan; wire refuses one older than its own. */
+  generation: number;
+  virtualNetworks: readonly { name: string; prefix: string }[];
+  ports: readonly NetworkPort[];
+  /** Public addresses (of 127.0.0.0/8) and the names that resolve to them. */
+  publicAddresses: readonly { address: string; name?: string }[];
+  loadBalancingRules: readonly LoadBalancingRule[];
+  inboundNatRules: readonly InboundNatRule[];
+}
+
+/** A fault on the way of frames. `from` and `to` are machine names; `*` is everything on the switch, gateway included. */
+export interface LinkFault {
+  id: string;
+  from: string;
+  to: string;
+  /** Frames in one direction only (from -> to) unless true. */
+  bothDirections: boolean;
+  /** 1 cuts the link. */
+  loss: number;
+  delayMs: number;
+  /** Removed by wire itself after this time; for ever when unset. */
+  ttlSeconds?: number;
+}
+
+export interface BackendHealth {
+  rule: string;
+  address: string;
+  healthy: boolean;
+  /** Since when, ISO 8601. */
+  since: string;
+}

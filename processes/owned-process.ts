@@ -1,0 +1,163 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * A detached process group that belongs to a file: whoever finds the file finds the processes, also after a crash of
+ * the starter. A process id alone may have been given to somebody else since; with the kernel's start time it cannot.
+ */
+export interface OwnedProcess {
+  pid: number;
+  /** Start time in clock ticks since boot (field 22 of /proc/PID/stat). */
+  startTicks: string;
+  /** Boot of this host; a record of an earlier boot names no process. */
+  bootId: string;
+  command: string;
+  logFile: string;
+}
+
+export interface StartOptions {
+  /** Where the record is kept; written before the process can do anything that matters to others. */
+  recordFile: string;
+  logFile: string;
+  command: string;
+  args: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+}
+
+/** Starts a detached process group and records it. The caller makes sure that the previous one is gone. */
+export function startOwnedProcess(options: StartOptions): OwnedProcess {
+  mkdirSync(dirname(options.recordFile), { recursive: true });
+  mkdirSync(dirname(options.logFile), { recursive: true });
+  const log = openSync(options.logFile, 'a', 0o600);
+  try {
+    const child = spawn(options.command, options.args, {
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...options.env },
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+    child.on('error', () => undefined);
+    if (child.pid === undefined) throw new Error(`cannot start ${options.command}: is it installed and executable?`);
+    const startTicks = readStartTicks(child.pid);
+    if (startTicks === undefined)
+      throw new Error(`${options.command} ended at once; its output is in ${options.logFile}`);
+    const owned: OwnedProcess = {
+      pid: child.pid,
+      startTicks,
+      bootId: readBootId(),
+      command: [options.command, ...options.args].join(' '),
+      logFile: options.logFile,
+    };
+    writeFileAtomically(options.recordFile, JSON.stringify(owned, undefined, 2));
+    child.unref();
+    return owned;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** The process of the record if it still runs (a zombie does not), else undefined. */
+export function findOwnedProcess(recordFile: string): OwnedProcess | undefined {
+  const record = readRecord(recordFile);
+  return record !== undefined && isRunning(record) ? record : undefined;
+}
+
+export function isRunning(owned: OwnedProcess): boolean {
+  return owned.bootId === readBootId() && readStartTicks(owned.pid) === owned.startTicks;
+}
+
+/** True while any member of the group lives: a leader that died may leave workers behind. */
+export function isGroupRunning(owned: OwnedProcess): boolean {
+  return owned.bootId === readBootId() && listGroup(owned.pid).length > 0;
+}
+
+/** Signals the whole group; a group that is gone is fine. */
+export function signalGroup(owned: OwnedProcess, signal: NodeJS.Signals): void {
+  if (!isRunning(owned) && !isGroupRunning(owned)) return;
+  try {
+    process.kill(-owned.pid, signal);
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
+  }
+}
+
+/** Ends the group: TERM, then KILL after `graceMs`, and removes the record once nothing of it lives. */
+export async function stopOwnedProcess(recordFile: string, { graceMs }: { graceMs: number }): Promise<void> {
+  const record = readRecord(recordFile);
+  if (record !== undefined && record.bootId === readBootId() && (isRunning(record) || isGroupRunning(record))) {
+    if (graceMs > 0) {
+      signalGroup(record, 'SIGTERM');
+      await waitUntil(() => !isGroupRunning(record), graceMs);
+    }
+    signalGroup(record, 'SIGKILL');
+    if (!(await waitUntil(() => !isGroupRunning(record), 10_000))) {
+      throw new Error(`process group ${record.pid} (${record.command}) does not end after SIGKILL`);
+    }
+  }
+  rmSync(recordFile, { force: true });
+}
+
+export function readRecord(recordFile: string): OwnedProcess | undefined {
+  try {
+    return JSON.parse(readFileSync(recordFile, 'utf8')) as OwnedProcess;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+export function writeFileAtomically(file: string, content: string, mode = 0o600): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, content, { mode, flush: true });
+  renameSync(temporary, file);
+}
+
+function readStartTicks(pid: number): string | undefined {
+  const fields = readStat(pid);
+  return fields === undefined || fields.state === 'Z' || fields.state === 'X' ? undefined : fields.startTicks;
+}
+
+function listGroup(group: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const fields = readStat(pid);
+      return fields !== undefined && fields.group === group && fields.state !== 'Z' && fields.state !== 'X';
+    });
+}
+
+function readStat(pid: number): { state: string; group: number; startTicks: string } | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  // The command name stands in parentheses and may hold anything, so fields are counted from its end.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, , group] = fields;
+  const startTicks = fields[19];
+  if (state === undefined || group === undefined || startTicks === undefined) return undefined;
+  return { state, group: Number(group), startTicks };
+}
+
+function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+async function waitUntil(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (!condition()) {
+    if (performance.now() > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return true;
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
+}
