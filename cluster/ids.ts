@@ -1,0 +1,68 @@
+/** Every name that hadb gives to something outside itself is made here. */
+
+export const clusterLockId = (cluster: string): string => `cluster-lock/${cluster}`;
+export const buildWorkflowId = (cluster: string): string => `build-cluster/${cluster}`;
+export const planWorkflowId = (cluster: string, stamp: string): string => `plan-cluster/${cluster}/${stamp}`;
+export const switchoverWorkflowId = (cluster: string): string => `switchover/${cluster}`;
+export const destroyWorkflowId = (cluster: string): string => `destroy-cluster/${cluster}`;
+export const drillWorkflowId = (cluster: string, kind: string, stamp: string): string =>
+  `drill/${cluster}/${kind}/${stamp}`;
+
+/** Identity of a step; the node is part of it. */
+export const stepIdentity = (id: string, node?: string): string => (node === undefined ? id : `${id}/${node}`);
+
+/** Unit name of a remote job: first execution run id + step + generation, so that no later run attaches to it. */
+export const remoteJobUnit = (run: string, step: string, generation: number): string =>
+  `hadb-${run}-${slug(step)}-${generation}`;
+
+/** For file and unit names: only letters, digits, dot, hyphen and underscore. */
+export const slug = (text: string): string => text.replace(/[^A-Za-z0-9._-]+/g, '-');
+
+export const OWNER_TAG = 'hadb-cluster';
+export const OPERATION_TAG = 'hadb-operation';
+/** Evidence tags on the resource group, one for each test that the build makes once. */
+export const evidenceTag = (test: string): string => `hadb-evidence-${test}`;
+
+/** Names of the Azure resources of a cluster. */
+export const azureNames = (cluster: string) => ({
+  resourceGroup: cluster,
+  proximityPlacementGroup: `${cluster}-ppg`,
+  networkSecurityGroup: `${cluster}-nsg`,
+  virtualNetwork: `${cluster}-vnet`,
+  subnet: `${cluster}-subnet`,
+  publicAddress: `${cluster}-ip`,
+  availabilitySet: `${cluster}-as`,
+  loadBalancer: `${cluster}-lb`,
+  frontend: 'frontend',
+  backendPool: 'nodes',
+  outboundRule: 'outbound',
+  databaseRule: 'lb-mysql',
+  databaseProbe: 'lb-mysql',
+  networkInterface: (node: string) => `${node}-nic`,
+  sshRule: (node: string) => `ssh-${node}`,
+  virtualMachine: (node: string) => node,
+  osDisk: (node: string) => `${node}-os`,
+  dataDisk: (node: string) => `${node}-data`,
+});
+
+/** Names of the secrets of a cluster in the secret store. */
+export const secretNames = (cluster: string) => ({
+  adminKey: `${cluster}/admin-ssh-key`,
+  hostKey: (node: string) => `${cluster}/host-key-${node}`,
+  drbdSecret: `${cluster}/drbd-shared-secret`,
+  corosyncKey: `${cluster}/corosync-authkey`,
+  clientPassword: `${cluster}/database-client-password`,
+  monitorPassword: `${cluster}/database-monitor-password`,
+  certificateAuthority: `${cluster}/database-certificate-authority`,
+  serverCertificate: `${cluster}/database-server-certificate`,
+});
+
+/** Where hadb keeps its own things on a node. */
+export const NODE_PATHS = {
+  directory: '/var/lib/hadb',
+  /** `<operation run> <generation> <workflow id>` of the operation that may change the node. */
+  owner: '/var/lib/hadb/owner',
+  lock: '/run/lock/hadb.lock',
+  steps: '/var/lib/hadb/steps',
+  jobs: '/var/lib/hadb/jobs',
+} as const;

@@ -1,0 +1,88 @@
+import type { ClusterSpecification } from './specification/specification';
+
+/** The operation on whose behalf something is done: it names remote jobs and owns the nodes. */
+export interface Operation {
+  workflowId: string;
+  /** First execution run id: survives reset and continue-as-new. */
+  run: string;
+  runbook: RunbookName;
+}
+
+export const RUNBOOKS = ['buildCluster', 'failoverDrill', 'switchover', 'destroyCluster', 'planCluster'] as const;
+export type RunbookName = (typeof RUNBOOKS)[number];
+
+/** What every activity of a step receives besides its own fields. */
+export interface StepContext {
+  specification: ClusterSpecification;
+  operation: Operation;
+  /** Identity of the step, node included: `create-drbd-metadata/hadb01`. */
+  step: string;
+  /** Raised by each `retry` decision, so that a new remote job is not taken for the failed one. */
+  generation: number;
+}
+
+/** `changedEarlier`: found done, and it was this very operation that did it (the report was lost). */
+export type StepResult = 'unchanged' | 'changed' | 'changedEarlier';
+
+/** Evidence of one step, a few hundred bytes: what was observed before, what was done, what was verified after. */
+export interface StepOutcome {
+  result: StepResult;
+  observed: string;
+  done?: string;
+  verified?: string;
+  /** Deviations of a built cluster from its specification; reported, never put right silently. */
+  drift?: string[];
+}
+
+export type StepState = 'pending' | 'running' | 'waiting' | 'done' | 'skipped' | 'failed' | 'cancelled';
+
+export const DECISIONS = ['retry', 'skip', 'abort'] as const;
+export type Decision = (typeof DECISIONS)[number];
+
+export interface StepFailure {
+  code: string;
+  message: string;
+  observed?: string;
+  whatNow?: string;
+}
+
+export interface StepRecord {
+  id: string;
+  node?: string;
+  /** One sentence for people. */
+  sentence: string;
+  /** Chapter of the article it belongs to. */
+  chapter: string;
+  state: StepState;
+  startedAt: string;
+  endedAt?: string;
+  /** Tries so far; a worker's crash does not count. */
+  attempts: number;
+  outcome?: StepOutcome;
+  failure?: StepFailure;
+  /** While `waiting`: what a person may decide. */
+  choices?: Decision[];
+  decidedBy?: { decision: Decision; by: string; reason: string };
+}
+
+export interface Verdict {
+  passed: boolean;
+  /** One sentence. */
+  summary: string;
+  /** Named figures with units in the name, and assertions. */
+  checks: { name: string; passed: boolean; detail: string }[];
+}
+
+/** The step table: the query `progress`, the return value, and (rendered) the current details in the UI. */
+export interface Progress {
+  version: 1;
+  runbook: RunbookName;
+  cluster: string;
+  state: 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled';
+  /** The run's sentence: what it is doing now or how it ended. */
+  sentence: string;
+  fencing: 'none' | 'azure';
+  steps: StepRecord[];
+  verdict?: Verdict;
+  failure?: StepFailure;
+}
