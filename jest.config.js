@@ -24,4 +24,5 @@ module.exports = {
     project('lab', ['<rootDir>/test/end-to-end/**/*.test.ts']),
   ],
   testTimeout: 30000,
+  reporters: ['default', ['<rootDir>/test/reporting/closing-line-reporter.js', { word: 'tests' }]],
 };
