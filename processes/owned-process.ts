@@ -70,12 +70,16 @@ export function isRunning(owned: OwnedProcess): boolean {
 
 /** True while any member of the group lives: a leader that died may leave workers behind. */
 export function isGroupRunning(owned: OwnedProcess): boolean {
-  return owned.bootId === readBootId() && listGroup(owned.pid).length > 0;
+  if (owned.bootId !== readBootId()) return false;
+  // The kernel gives no id away that still names a group: a leader with another start time means that ours is gone.
+  const leader = readStat(owned.pid);
+  if (leader !== undefined && leader.startTicks !== owned.startTicks) return false;
+  return listGroup(owned.pid).length > 0;
 }
 
 /** Signals the whole group; a group that is gone is fine. */
 export function signalGroup(owned: OwnedProcess, signal: NodeJS.Signals): void {
-  if (!isRunning(owned) && !isGroupRunning(owned)) return;
+  if (!isGroupRunning(owned)) return;
   try {
     process.kill(-owned.pid, signal);
   } catch (error) {
@@ -86,7 +90,7 @@ export function signalGroup(owned: OwnedProcess, signal: NodeJS.Signals): void {
 /** Ends the group: TERM, then KILL after `graceMs`, and removes the record once nothing of it lives. */
 export async function stopOwnedProcess(recordFile: string, { graceMs }: { graceMs: number }): Promise<void> {
   const record = readRecord(recordFile);
-  if (record !== undefined && record.bootId === readBootId() && (isRunning(record) || isGroupRunning(record))) {
+  if (record !== undefined && isGroupRunning(record)) {
     if (graceMs > 0) {
       signalGroup(record, 'SIGTERM');
       await waitUntil(() => !isGroupRunning(record), graceMs);

@@ -1,0 +1,81 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  findOwnedProcess,
+  isGroupRunning,
+  readRecord,
+  startOwnedProcess,
+  stopOwnedProcess,
+} from '../../processes/owned-process';
+
+describe('an owned process', () => {
+  let directory: string;
+  let recordFile: string;
+  const start = (script: string) =>
+    startOwnedProcess({ recordFile, logFile: join(directory, 'log'), command: '/bin/sh', args: ['-c', script] });
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'hadb-owned-'));
+    recordFile = join(directory, 'process.json');
+  });
+
+  afterEach(async () => {
+    await stopOwnedProcess(recordFile, { graceMs: 0 });
+    rmSync(directory, { recursive: true });
+  });
+
+  it('is found again by its record and ended with its whole group', async () => {
+    const started = start('sleep 60 & sleep 60');
+
+    const found = findOwnedProcess(recordFile);
+    await stopOwnedProcess(recordFile, { graceMs: 1000 });
+
+    expect(found).toEqual(started);
+    expect(isGroupRunning(started)).toBe(false);
+    expect(readRecord(recordFile)).toBeUndefined();
+  });
+
+  it('is ended although it ignores the polite signal', async () => {
+    const started = start('trap "" TERM; echo ready; while :; do sleep 1; done');
+    while (!readFileSync(started.logFile, 'utf8').includes('ready')) await new Promise((wake) => setTimeout(wake, 10));
+
+    await stopOwnedProcess(recordFile, { graceMs: 100 });
+
+    expect(isGroupRunning(started)).toBe(false);
+  });
+
+  it('leaves alone a process that was given the same id since', async () => {
+    const started = start('sleep 60');
+    writeFileSync(recordFile, JSON.stringify({ ...started, startTicks: '1', pid: process.pid }));
+
+    const found = findOwnedProcess(recordFile);
+
+    expect(found).toBeUndefined();
+    writeFileSync(recordFile, JSON.stringify(started));
+  });
+
+  it('does not end a stranger that leads a group under the same id', async () => {
+    const started = start('sleep 60');
+    writeFileSync(recordFile, JSON.stringify({ ...started, startTicks: '1' }));
+
+    await stopOwnedProcess(recordFile, { graceMs: 0 });
+
+    expect(isGroupRunning(started)).toBe(true);
+    writeFileSync(recordFile, JSON.stringify(started));
+  });
+
+  it('of an earlier boot of the host names no process', () => {
+    const started = start('sleep 60');
+    writeFileSync(recordFile, JSON.stringify({ ...started, bootId: 'another boot' }));
+
+    expect(findOwnedProcess(recordFile)).toBeUndefined();
+    writeFileSync(recordFile, JSON.stringify(started));
+  });
+
+  it('that cannot be started says so', () => {
+    expect(() =>
+      startOwnedProcess({ recordFile, logFile: join(directory, 'log'), command: join(directory, 'none'), args: [] }),
+    ).toThrow(/cannot start .*none: is it installed/);
+  });
+});

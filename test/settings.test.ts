@@ -1,0 +1,35 @@
+import { readDirectorySettings, readLabSettings, readTemporalCliSettings, readWorkerSettings } from '../settings';
+
+describe('settings', () => {
+  it('keep state and cache in the home directory unless told otherwise', () => {
+    expect(readDirectorySettings({ HOME: '/home/ada' })).toEqual({
+      stateDirectory: '/home/ada/.local/state/hadb',
+      cacheDirectory: '/home/ada/.cache/hadb',
+    });
+    expect(readDirectorySettings({ HOME: '/home/ada', HADB_STATE_DIR: '/s', HADB_CACHE_DIR: '/c' })).toEqual({
+      stateDirectory: '/s',
+      cacheDirectory: '/c',
+    });
+  });
+
+  it('take a known engine and refuse an unknown one by naming those there are', () => {
+    expect(readLabSettings({ HOME: '/h', HADB_LAB_ENGINE: 'uml' }).engine).toBe('uml');
+    expect(readLabSettings({ HOME: '/h' }).engine).toBeUndefined();
+    expect(() => readLabSettings({ HOME: '/h', HADB_LAB_ENGINE: 'xen' })).toThrow(/"xen"; use one of kvm, uml, tcg/);
+  });
+
+  it('of a worker mean the real Azure where nothing is set', () => {
+    const settings = readWorkerSettings({ HOME: '/h', HADB_ARM_ENDPOINT: '' });
+
+    expect(settings.armEndpoint).toBeUndefined();
+    expect(settings.nameServer).toBeUndefined();
+    expect(settings.taskQueue).toBe('hadb');
+  });
+
+  it('prefer the named Temporal CLI to the search path', () => {
+    expect(readTemporalCliSettings({ HOME: '/h', PATH: '/bin', TEMPORAL_CLI_PATH: '/opt/temporal' })).toMatchObject({
+      cliPath: '/opt/temporal',
+      searchPath: '/bin',
+    });
+  });
+});
