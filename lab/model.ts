@@ -82,7 +82,10 @@ export interface SecurityRule {
 export interface NetworkPort {
   /** Id of the machine behind the port. */
   machine: string;
+  /** Host name of the machine: what faults call it by. */
   name: string;
+  /** Name of its virtual network; without it, the first one whose prefix holds the address. */
+  virtualNetwork?: string;
   mac: string;
   address: string;
   wiring: Wiring;
@@ -96,6 +99,8 @@ export interface NetworkPort {
 export interface Backend {
   /** Address inside the virtual network. */
   address: string;
+  /** Name of the virtual network; only needed where two of them use the same addresses. */
+  virtualNetwork?: string;
 }
 
 export interface LoadBalancingRule {
@@ -126,10 +131,21 @@ export interface InboundNatRule {
   backendPort: number;
 }
 
+/** Azure's virtual public address of the platform: where health probes come from (service tag AzureLoadBalancer). */
+export const PLATFORM_ADDRESS = '168.63.129.16';
+
+/** Where guests find the Debian archive while the plan says `packageMirror`: port 80, whatever their own subnet is. */
+export const PACKAGE_MIRROR_ADDRESS = '10.10.10.253';
+
 /** The whole desired network. Control sends all of it at each change; wire applies the difference and keeps it on disk. */
 export interface NetworkPlan {
   /** Grows with every plan; wire refuses one older than its own. */
   generation: number;
+  /**
+   * Lets guests reach the Debian mirror of this host, and nothing else, as `http://PACKAGE_MIRROR_ADDRESS/debian` and
+   * `/debian-security` (the clean image's package step). Off unless true.
+   */
+  packageMirror?: boolean;
   virtualNetworks: readonly { name: string; prefix: string }[];
   ports: readonly NetworkPort[];
   /** Public addresses (of 127.0.0.0/8) and the names that resolve to them. */
@@ -138,7 +154,10 @@ export interface NetworkPlan {
   inboundNatRules: readonly InboundNatRule[];
 }
 
-/** A fault on the way of frames. `from` and `to` are machine names; `*` is everything on the switch, gateway included. */
+/**
+ * A fault on the way of frames. `from` and `to` are machine names; `*` is everything on the switch, gateway included;
+ * `gateway` is what comes from outside: load balancer, NAT and health probes.
+ */
 export interface LinkFault {
   id: string;
   from: string;
