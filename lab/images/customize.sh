@@ -1,0 +1,34 @@
+#!/bin/sh
+# Runs once inside the new root, after the packages and the overlay: what a machine's image must not carry, and what must
+# not start by itself. $1 is the version of the user-mode Linux kernel.
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export DEBIAN_FRONTEND=noninteractive
+
+# Installing the cluster's and the database's packages enables them; the runbook decides when they start.
+for unit in corosync pacemaker pacemaker_remote corosync-notifyd logd sbd drbd mariadb mysql nftables rsync \
+  e2scrub_reap remote-fs.target systemd-pstore getty@tty1 \
+  apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer logrotate.timer \
+  pcsd booth iscsid open-iscsi multipathd; do
+  systemctl disable --quiet "$unit" 2>/dev/null || true
+done
+systemctl enable --quiet ssh hadb-lab-provision hadb-lab-provision-final
+
+# Each log-in would wait for a session of logind, and each command of the runbook is a log-in.
+rm -f /usr/share/pam-configs/systemd
+sed -i '/pam_systemd\.so/d; /pam_motd\.so/d; /pam_mail\.so/d' /etc/pam.d/common-session /etc/pam.d/sshd
+
+rm -f /etc/ssh/ssh_host_* /etc/fstab /var/lib/dbus/machine-id
+: >/etc/machine-id
+echo localhost >/etc/hostname
+passwd --quiet --lock root
+
+[ -z "${1-}" ] || depmod "$1"
+if [ -d /etc/initramfs-tools ]; then
+  sed -i 's/^MODULES=.*/MODULES=list/; s/^COMPRESS=.*/COMPRESS=gzip/' /etc/initramfs-tools/initramfs.conf
+  printf '%s\n' virtio_pci virtio_blk virtio_net virtio_rng ext4 >>/etc/initramfs-tools/modules
+  update-initramfs -u -k all >/dev/null
+fi
+rm -rf /usr/share/locale/* /usr/share/man/* /usr/share/info/* /var/cache/apt/*.bin /var/cache/debconf/*-old \
+  /var/lib/apt/lists/* /var/log/*.log /var/log/apt
+find /usr/share/doc -type f ! -name copyright -delete 2>/dev/null || true

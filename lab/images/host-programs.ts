@@ -1,0 +1,99 @@
+import { spawn, spawnSync } from 'node:child_process';
+
+/** Programs of the host that image building and machines call, and the Debian packages they come in. */
+const PACKAGES = {
+  mmdebstrap: 'mmdebstrap',
+  mke2fs: 'e2fsprogs',
+  patchelf: 'patchelf',
+  'qemu-system-x86_64': 'qemu-system-x86',
+  socat: 'socat',
+  fakeroot: 'fakeroot',
+  newuidmap: 'uidmap',
+  flock: 'util-linux',
+  taskset: 'util-linux',
+  'apt-get': 'apt',
+  'dpkg-deb': 'dpkg',
+} as const;
+
+export type HostProgram = keyof typeof PACKAGES;
+
+// mke2fs and others live where an ordinary user's PATH does not look.
+const WITH_SYSTEM_PATH = 'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"; export PATH; exec "$@"';
+
+export class MissingProgramsError extends Error {
+  override readonly name = 'MissingProgramsError';
+  readonly code = 'LabProgramsMissing';
+  constructor(readonly packages: readonly string[]) {
+    super(`The lab needs programs that this computer lacks. Install them: apt-get install ${packages.join(' ')}`);
+  }
+}
+
+export function hasProgram(program: string): boolean {
+  return spawnSync('sh', ['-c', WITH_SYSTEM_PATH, 'sh', 'which', program], { stdio: 'ignore' }).status === 0;
+}
+
+/** Debian packages of those programs that are not found, each once. */
+export function missingPackages(programs: readonly HostProgram[]): string[] {
+  return [...new Set(programs.filter((program) => !hasProgram(program)).map((program) => PACKAGES[program]))];
+}
+
+export function requirePrograms(programs: readonly HostProgram[]): void {
+  const missing = missingPackages(programs);
+  if (missing.length > 0) throw new MissingProgramsError(missing);
+}
+
+export interface RunOptions {
+  cwd?: string;
+  env?: Readonly<Record<string, string>>;
+  /** Each complete line of either output, as it comes. */
+  onLine?: (line: string) => void;
+}
+
+/**
+ * Runs a program to its end and returns its standard output. A failure names the program, its exit code and the last
+ * lines of both outputs.
+ */
+export async function runProgram(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const child = spawn('sh', ['-c', WITH_SYSTEM_PATH, 'sh', ...environmentArguments(options.env), command, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  let output = '';
+  const tail: string[] = [];
+  const lines = (onText: (text: string) => void): ((chunk: string) => void) => {
+    let partial = '';
+    return (chunk) => {
+      onText(chunk);
+      const complete = (partial + chunk).split('\n');
+      partial = complete.pop() ?? '';
+      for (const line of complete) {
+        tail.push(line);
+        if (tail.length > 20) tail.shift();
+        options.onLine?.(line);
+      }
+    };
+  };
+  child.stdout.setEncoding('utf8').on(
+    'data',
+    lines((text) => {
+      output += text;
+    }),
+  );
+  child.stderr.setEncoding('utf8').on(
+    'data',
+    lines(() => undefined),
+  );
+  const code = await new Promise<number | string>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status, signal) => resolve(status ?? signal ?? 'unknown'));
+  });
+  if (code !== 0) {
+    throw new Error(`${command} ${args.slice(0, 4).join(' ')} … ended with ${code}:\n${tail.join('\n')}`);
+  }
+  return output;
+}
+
+function environmentArguments(environment: Readonly<Record<string, string>> | undefined): string[] {
+  if (environment === undefined) return [];
+  return ['env', ...Object.entries(environment).map(([name, value]) => `${name}=${value}`)];
+}

@@ -1,0 +1,268 @@
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+import { imageContents, type ImageContents, type ImageKind } from './contents';
+import { PUBLIC_ARCHIVE, readConfiguredArchive, type DebianArchive } from './debian-archive';
+import { requirePrograms, runProgram, type HostProgram } from './host-programs';
+import { withFileLock } from './lock';
+import { renderTar, type TarEntry } from './tar';
+import { ensureUmlKernel, type BuildOptions, type UmlKernel } from './uml-kernel';
+
+export interface Image {
+  kind: ImageKind;
+  hash: string;
+  directory: string;
+  /** Sparse raw ext4 file; each machine gets a copy. */
+  rootImage: string;
+  kernel: {
+    /** Patched user-mode Linux, ready to execute; absent when none could be fetched at build time. */
+    uml?: string;
+    /** Debian's cloud kernel for QEMU's direct boot. */
+    qemu: { kernel: string; initrd: string };
+  };
+}
+
+/** Virtual size of the root disk; the file is sparse and starts with below 1 GiB. */
+const ROOT_SIZE_GIB = 6;
+
+/** Bump when the building itself changes in a way that the other inputs do not show. */
+const FORMAT = 1;
+
+const BUILD_PROGRAMS: readonly HostProgram[] = ['mmdebstrap', 'mke2fs', 'flock'];
+
+/**
+ * The image of that kind, built from the Debian archive unless the cache has it: the name of its directory is the hash of
+ * all inputs, and the directory appears complete by one rename.
+ */
+export async function ensureImage(kind: ImageKind, options: BuildOptions): Promise<Image> {
+  const kernel = await ensureUmlKernel(options).catch((error: unknown) => {
+    options.onProgress(`without user-mode Linux: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  });
+  const overlay = readOverlay();
+  const hash = hashInputs(kind, overlay, kernel);
+  const images = join(options.cacheDirectory, 'images');
+  const directory = join(images, `${kind}-${hash}`);
+  const cached = readImage(directory, kernel);
+  if (cached !== undefined) return cached;
+  return withFileLock(
+    join(images, 'lock'),
+    () => options.onProgress('waiting for another process that builds an image'),
+    async () => {
+      const builtMeanwhile = readImage(directory, kernel);
+      if (builtMeanwhile !== undefined) return builtMeanwhile;
+      removeUnfinished(images);
+      const work = join(images, `.build-${kind}-${process.pid}`);
+      try {
+        await buildImage({ kind, hash, work, overlay, kernel, onProgress: options.onProgress });
+        renameSync(join(work, 'result'), directory);
+      } finally {
+        rmSync(work, { recursive: true, force: true });
+      }
+      const built = readImage(directory, kernel);
+      if (built === undefined) throw new Error(`the image built in ${directory} is not complete`);
+      return built;
+    },
+  );
+}
+
+/** Programs of the host that building an image takes, beyond those of the engines. */
+export function buildPrograms(): readonly HostProgram[] {
+  return isRoot() ? BUILD_PROGRAMS : [...BUILD_PROGRAMS, 'fakeroot', 'newuidmap'];
+}
+
+function readImage(directory: string, kernel: UmlKernel | undefined): Image | undefined {
+  const manifest = join(directory, 'image.json');
+  if (!existsSync(manifest)) return undefined;
+  const { kind, hash } = JSON.parse(readFileSync(manifest, 'utf8')) as { kind: ImageKind; hash: string };
+  return {
+    kind,
+    hash,
+    directory,
+    rootImage: join(directory, 'root.img'),
+    kernel: {
+      ...(kernel === undefined ? {} : { uml: kernel.executable }),
+      qemu: { kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.img') },
+    },
+  };
+}
+
+function hashInputs(kind: ImageKind, overlay: readonly TarEntry[], kernel: UmlKernel | undefined): string {
+  return createHash('sha256')
+    .update(JSON.stringify([FORMAT, ROOT_SIZE_GIB, kind, imageContents(kind), kernel?.packageVersion]))
+    .update(renderTar(overlay))
+    .update(readFileSync(join(sourceDirectory(), 'customize.sh')))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+interface Build {
+  kind: ImageKind;
+  hash: string;
+  work: string;
+  overlay: readonly TarEntry[];
+  kernel: UmlKernel | undefined;
+  onProgress: (line: string) => void;
+}
+
+async function buildImage(build: Build): Promise<void> {
+  requirePrograms(buildPrograms());
+  const { work, kind, onProgress } = build;
+  const contents = imageContents(kind);
+  const result = join(work, 'result');
+  mkdirSync(result, { recursive: true });
+  const tree = join(work, 'root.tar');
+  await installPackages(build, contents, tree);
+
+  onProgress('writing the file system');
+  const script = join(work, 'pack.sh');
+  writeFileSync(script, PACK_SCRIPT);
+  const pack = ['sh', script, tree, join(work, 'root'), result, `${ROOT_SIZE_GIB}G`];
+  // An ordinary user cannot give files to root; fakeroot pretends to both tar and mke2fs.
+  await (isRoot() ? runProgram('sh', pack.slice(1)) : runProgram('fakeroot', pack));
+  const manifest = { kind, hash: build.hash, ...contents, umlKernel: build.kernel?.packageVersion };
+  writeFileSync(join(result, 'image.json'), `${JSON.stringify(manifest, undefined, 2)}\n`, { flush: true });
+}
+
+const PACK_SCRIPT = `set -eu
+PATH="$PATH:/usr/sbin:/sbin"
+tree=$1 root=$2 result=$3 size=$4
+mkdir "$root"
+tar -C "$root" -xf "$tree" --exclude='./dev/*'
+rm "$tree"
+dpkg-query --admindir="$root/var/lib/dpkg" -W >"$result/packages.txt"
+cp "$root"/boot/vmlinuz-* "$result/vmlinuz"
+cp "$root"/boot/initrd.img-* "$result/initrd.img"
+rm -f "$root"/boot/initrd.img-*
+chmod 0644 "$result/vmlinuz" "$result/initrd.img"
+truncate -s "$size" "$result/root.img"
+mke2fs -q -t ext4 -L root -m 0 -J size=32 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard -d "$root" "$result/root.img"
+`;
+
+async function installPackages(build: Build, contents: ImageContents, tree: string): Promise<void> {
+  const { work, kernel } = build;
+  const overlay = join(work, 'overlay.tar');
+  writeFileSync(
+    overlay,
+    renderTar([...build.overlay, { path: 'etc/apt/sources.list', mode: 0o644, content: guestSources(contents.suite) }]),
+  );
+  const sources = join(work, 'sources.list');
+  writeFileSync(sources, renderSources(readConfiguredArchive(), contents.suite));
+  const hooks = [`tar-in ${overlay} /`];
+  if (kernel !== undefined) {
+    const modules = join(work, 'modules.tar');
+    await runProgram('tar', [
+      '-cf',
+      modules,
+      '--owner=0',
+      '--group=0',
+      '--mode=u=rwX,go=rX',
+      '--sort=name',
+      '--transform=s,^\\./,usr/lib/modules/,',
+      '-C',
+      kernel.modulesDirectory,
+      `./${kernel.release}`,
+    ]);
+    hooks.push(`tar-in ${modules} /`);
+  }
+  hooks.push(
+    `upload ${join(sourceDirectory(), 'customize.sh')} /customize.sh`,
+    `chroot "$1" sh /customize.sh ${kernel?.release ?? ''}`,
+    'rm "$1/customize.sh"',
+  );
+  await runProgram(
+    'mmdebstrap',
+    [
+      '--variant=minbase',
+      '--mode=auto',
+      '--format=tar',
+      '--architectures=amd64',
+      `--include=${contents.packages.join(',')}`,
+      '--aptopt=Acquire::Check-Valid-Until "false"',
+      '--aptopt=Acquire::Languages "none"',
+      ...(await proxyOptions()),
+      ...['/usr/share/man/*', '/usr/share/info/*', '/usr/share/locale/*', '/usr/share/doc/*'].map(
+        (path) => `--dpkgopt=path-exclude=${path}`,
+      ),
+      '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+      ...hooks.map((hook) => `--customize-hook=${hook}`),
+      contents.suite,
+      tree,
+      sources,
+    ],
+    { onLine: (line) => reportLine(line, build.onProgress) },
+  );
+}
+
+function reportLine(line: string, onProgress: (line: string) => void): void {
+  const message = /^[IW]: (.*)/.exec(line)?.[1];
+  if (message !== undefined) onProgress(message);
+}
+
+/** mmdebstrap's apt reads none of the host's configuration; a proxy is the one part of it that it may need. */
+async function proxyOptions(): Promise<string[]> {
+  const dump = await runProgram('apt-config', ['dump']);
+  return dump
+    .split('\n')
+    .filter((line) => /^Acquire::https?::Proxy(::\S+)? "/.test(line))
+    .map((line) => `--aptopt=${line.replace(/;$/, '')}`);
+}
+
+export function renderSources(archive: DebianArchive, suite: string): string {
+  const lines = [`deb ${archive.main} ${suite} main`];
+  if (suite !== 'sid') {
+    lines.push(`deb ${archive.main} ${suite}-updates main`);
+    if (archive.security !== undefined) lines.push(`deb ${archive.security} ${suite}-security main`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** In the guest stand the public addresses, as on any Debian machine; where they lead is the package proxy's business. */
+function guestSources(suite: string): string {
+  return renderSources(PUBLIC_ARCHIVE, suite);
+}
+
+/** What a killed builder left; only ever called under the lock. */
+function removeUnfinished(images: string): void {
+  for (const name of readdirSync(images)) {
+    if (name.startsWith('.build-')) rmSync(join(images, name), { recursive: true, force: true });
+  }
+}
+
+function readOverlay(): TarEntry[] {
+  const root = join(sourceDirectory(), 'overlay');
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(root, name))
+    .filter((file) => !lstatSync(file).isDirectory())
+    .sort()
+    .map((file) => {
+      const path = relative(root, file);
+      const status = lstatSync(file);
+      if (status.isSymbolicLink()) return { path, linkTarget: readlinkSync(file) };
+      // git keeps nothing of a mode but whether a file is executable; sudo refuses drop-ins that others may write.
+      return { path, mode: (status.mode & 0o100) === 0 ? 0o644 : 0o755, content: readFileSync(file) };
+    });
+}
+
+/** Overlay and customize.sh are no TypeScript: they stay in the source tree when the code runs from dist/. */
+function sourceDirectory(): string {
+  for (let directory = __dirname; directory !== dirname(directory); directory = dirname(directory)) {
+    if (existsSync(join(directory, 'package.json'))) return join(directory, 'lab', 'images');
+  }
+  throw new Error(`no package.json above ${__dirname}`);
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
