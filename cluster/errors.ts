@@ -74,6 +74,15 @@ export function isFinal(code: FailureCode): boolean {
   return FAILURES[code].final;
 }
 
+/** A tool printed something else than it is known to print. Not final: a cut connection can do that, too. */
+export function unreadable(tool: string, output: string): HadbError {
+  return new HadbError('CommandFailed', `cannot read the output of ${tool}`, {
+    subject: tool,
+    observed: output.length > 300 ? `${output.slice(0, 300)}…` : output || '(nothing)',
+    whatNow: 'Run the tool on the node by hand; if its output looks right, its version is unknown to hadb.',
+  });
+}
+
 export function assertNever(value: never): never {
   throw new Error(`unexpected value ${JSON.stringify(value)}`);
 }

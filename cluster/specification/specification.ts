@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { timingInputs, timingProblems } from '../timing';
 
 const name = z
   .string()
@@ -96,6 +97,20 @@ const fields = z.strictObject({
     })
     .prefault({}),
   fencing: z.enum(['none']).default('none'),
+  slo: z
+    .strictObject({
+      hardFailoverSeconds: z
+        .int()
+        .min(1)
+        .describe('Longest acceptable outage after the loss of a node, as a client sees it.')
+        .default(300),
+      softFailoverSeconds: z
+        .int()
+        .min(1)
+        .describe('Longest acceptable outage of a planned move, as a client sees it.')
+        .default(90),
+    })
+    .prefault({}),
   prove: z
     .enum(['once', 'always', 'never'])
     .describe('Whether the failover tests of the build run again on a cluster that has passed them.')
@@ -131,6 +146,7 @@ export const ClusterSpecification = fields.superRefine((specification, context) 
     if (used === drbd.port) problem([...path], `${used} is also the DRBD port`);
     if (used === 22) problem([...path], '22 is the SSH port');
   }
+  for (const { path, message } of timingProblems(timingInputs(specification))) problem(path, message);
 });
 
 export type ClusterSpecification = z.infer<typeof ClusterSpecification>;

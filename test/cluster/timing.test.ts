@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { computeTiming, contradictions, timingProblems, timingWarnings, type TimingInputs } from '../../cluster/timing';
+
+const azure: TimingInputs = {
+  tokenMs: 30_000,
+  probeIntervalSeconds: 5,
+  probeThreshold: 2,
+  slo: { hardFailoverSeconds: 300, softFailoverSeconds: 90 },
+};
+const fast: TimingInputs = { ...azure, tokenMs: 3000 };
+
+describe('computeTiming', () => {
+  it('gives the totem values of the Azure guide for a token of 30 s', () => {
+    expect(computeTiming(azure).corosync).toEqual({
+      tokenMs: 30_000,
+      consensusMs: 36_000,
+      tokenRetransmitsBeforeLossConst: 10,
+      joinMs: 60,
+      maxMessages: 20,
+    });
+  });
+
+  it('expects a hard failover within two minutes in the Azure profile', () => {
+    const { budget, drbd, pacemaker } = computeTiming(azure);
+
+    expect(drbd).toEqual({ fencePeerSeconds: 71, fencePeerDcSeconds: 76 });
+    expect(pacemaker.drbd.promoteSeconds).toBe(130);
+    expect(budget).toMatchObject({ detectionSeconds: 66, balancerSeconds: 10, hardFailoverSeconds: 116 });
+  });
+
+  it('keeps the linbit agent’s advice for promote in the fast profile', () => {
+    const { budget, drbd, pacemaker } = computeTiming(fast);
+
+    expect(drbd).toEqual({ fencePeerSeconds: 12, fencePeerDcSeconds: 17 });
+    expect(pacemaker.drbd.promoteSeconds).toBe(90);
+    expect(budget.hardFailoverSeconds).toBe(57);
+  });
+
+  it('lets the handler outlast the fencing of the peer', () => {
+    const { drbd } = computeTiming({
+      ...azure,
+      fencing: { delaySeconds: 15, powerOffSeconds: 90 },
+      slo: { hardFailoverSeconds: 600, softFailoverSeconds: 90 },
+    });
+
+    expect(drbd.fencePeerSeconds).toBeGreaterThan(30 + 36 + 15 + 90);
+  });
+
+  it('keeps every inequality for whatever token, fencing and probe', () => {
+    const inputs = fc.record({
+      tokenMs: fc.integer({ min: 1000, max: 120_000 }),
+      probeIntervalSeconds: fc.integer({ min: 5, max: 60 }),
+      probeThreshold: fc.integer({ min: 1, max: 10 }),
+      slo: fc.constant({ hardFailoverSeconds: 100_000, softFailoverSeconds: 100_000 }),
+    });
+    const fencing = fc.option(
+      fc.record({ delaySeconds: fc.integer({ min: 0, max: 60 }), powerOffSeconds: fc.integer({ min: 1, max: 900 }) }),
+      { nil: undefined },
+    );
+
+    fc.assert(
+      fc.property(inputs, fencing, (chosen, policy) => {
+        expect(timingProblems(policy === undefined ? chosen : { ...chosen, fencing: policy })).toEqual([]);
+      }),
+    );
+  });
+
+  it.each<[string, Partial<TimingInputs>, string]>([
+    [
+      'an SLO below the sum of what a hard failover takes',
+      { slo: { hardFailoverSeconds: 100, softFailoverSeconds: 90 } },
+      'slo.hardFailoverSeconds',
+    ],
+    [
+      'an SLO below the sum of what a planned move takes',
+      { slo: { hardFailoverSeconds: 300, softFailoverSeconds: 30 } },
+      'slo.softFailoverSeconds',
+    ],
+    ['a probe too slow for the SLO', { probeIntervalSeconds: 60, probeThreshold: 10 }, 'slo.hardFailoverSeconds'],
+    ['a power-off that takes no time', { fencing: { delaySeconds: 0, powerOffSeconds: 0 } }, 'fencing'],
+  ])('refuses %s', (_, changes, path) => {
+    const inputs = { ...azure, ...changes };
+
+    expect(timingProblems(inputs).map((problem) => problem.path.join('.'))).toContain(path);
+    expect(() => computeTiming(inputs)).toThrow('contradict');
+  });
+
+  it.each<[string, (timing: ReturnType<typeof computeTiming>) => void, string]>([
+    [
+      'a handler that gives up before the peer is dead',
+      (timing) => (timing.drbd.fencePeerSeconds = 30),
+      'before the peer is dead',
+    ],
+    ['a DC time-out below the handler’s', (timing) => (timing.drbd.fencePeerDcSeconds = 20), 'DC time-out'],
+    ['a promotion shorter than its handler', (timing) => (timing.pacemaker.drbd.promoteSeconds = 20), 'promotion'],
+    ['a consensus that Corosync refuses', (timing) => (timing.corosync.consensusMs = 30_000), 'consensus'],
+    [
+      'an agent that flushes longer than its stop may last',
+      (timing) => (timing.server.flushSeconds = 300),
+      'database agent',
+    ],
+  ])('sees the contradiction in %s', (_, spoil, message) => {
+    const timing = computeTiming(azure);
+
+    spoil(timing);
+
+    expect(
+      contradictions(azure, timing)
+        .map((problem) => problem.message)
+        .join(),
+    ).toContain(message);
+  });
+
+  it('warns that a fast token takes a frozen machine for a lost one', () => {
+    expect(timingWarnings(fast)).toHaveLength(1);
+    expect(timingWarnings(azure)).toEqual([]);
+  });
+});
