@@ -42,6 +42,8 @@ export interface Provisioning {
   address: string;
   prefixLength: number;
   gateway: string;
+  /** Address that the guest takes for `deb.debian.org`; without it no package can be installed (golden images need none). */
+  packageMirror?: string;
 }
 
 export type MachineState = 'running' | 'stopped' | 'paused';

@@ -18,7 +18,7 @@ systemctl enable --quiet ssh hadb-lab-provision hadb-lab-provision-final
 rm -f /usr/share/pam-configs/systemd
 sed -i '/pam_systemd\.so/d; /pam_motd\.so/d; /pam_mail\.so/d' /etc/pam.d/common-session /etc/pam.d/sshd
 
-rm -f /etc/ssh/ssh_host_* /etc/fstab /var/lib/dbus/machine-id
+rm -f /etc/ssh/ssh_host_* /etc/fstab /var/lib/dbus/machine-id /etc/apt/apt.conf.d/99mmdebstrap
 : >/etc/machine-id
 echo localhost >/etc/hostname
 passwd --quiet --lock root

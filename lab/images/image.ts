@@ -141,6 +141,7 @@ tree=$1 root=$2 result=$3 size=$4
 mkdir "$root"
 tar -C "$root" -xf "$tree" --exclude='./dev/*'
 rm "$tree"
+: >"$root/etc/resolv.conf"
 dpkg-query --admindir="$root/var/lib/dpkg" -W >"$result/packages.txt"
 cp "$root"/boot/vmlinuz-* "$result/vmlinuz"
 cp "$root"/boot/initrd.img-* "$result/initrd.img"

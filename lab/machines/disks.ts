@@ -1,0 +1,25 @@
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
+
+import { runProgram } from '../images/host-programs';
+import type { Image } from '../images/image';
+
+/** A machine's own copy of the image's root disk: shared blocks where the file system can, holes kept everywhere. */
+export async function createOsDisk(image: Image, file: string): Promise<void> {
+  const partial = `${file}.partial`;
+  rmSync(partial, { force: true });
+  await runProgram('cp', ['--reflink=auto', '--sparse=always', image.rootImage, partial]);
+  renameSync(partial, file);
+}
+
+/** An empty disk that takes room only as it is written. An existing file is an error: it may hold data. */
+export function createSparseDisk(file: string, bytes: number): void {
+  if (!Number.isInteger(bytes) || bytes <= 0 || bytes % 512 !== 0) {
+    throw new Error(`a disk of ${bytes} bytes is impossible: sizes are positive multiples of 512`);
+  }
+  const descriptor = openSync(file, 'wx', 0o600);
+  try {
+    ftruncateSync(descriptor, bytes);
+  } finally {
+    closeSync(descriptor);
+  }
+}

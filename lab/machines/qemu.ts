@@ -1,0 +1,104 @@
+import type { EngineName } from '../../settings';
+import type { Image } from '../images/image';
+import type { Machine, MachineDriver } from '../model';
+import { createProcessDriver } from './machine-process';
+import { connectQmp } from './qmp';
+import type { SupervisedCommand } from './supervisor';
+
+export type Accelerator = Exclude<EngineName, 'uml'>;
+
+const QMP_SOCKET = 'qmp.sock';
+
+/** `-no-reboot`: a guest's reboot ends the process, as with user-mode Linux; the supervisor starts it again. */
+const CONSTANT_ARGUMENTS = [
+  '-machine q35 -smp 1 -rtc base=utc,clock=host -no-reboot',
+  '-nodefaults -no-user-config -display none -monitor none',
+  '-chardev file,id=console,path=console.log,append=on -serial chardev:console',
+  `-qmp unix:${QMP_SOCKET},server=on,wait=off`,
+].flatMap((line) => line.split(' '));
+
+/** A PC by QEMU, on the processor (`kvm`) or emulated (`tcg`: anywhere, slowly). */
+export function createQemuDriver(accelerator: Accelerator, kernel: Image['kernel']['qemu']): MachineDriver {
+  return createProcessDriver({
+    name: accelerator,
+    firstLineTimeoutMs: accelerator === 'kvm' ? 10_000 : 60_000,
+    command: (machine) => renderQemuCommand(machine, accelerator, kernel),
+    pressPowerButton: async (machine) => {
+      const qmp = await connectQmp(machine.directory, QMP_SOCKET);
+      await qmp.execute('system_powerdown').finally(() => qmp.close());
+    },
+  });
+}
+
+export function renderQemuCommand(
+  machine: Machine,
+  accelerator: Accelerator,
+  kernel: Image['kernel']['qemu'],
+): SupervisedCommand {
+  const { mac, wiring } = machine.nic;
+  const disks = [
+    // The root disk is a copy: what a crash of this computer takes from it, a new copy gives back.
+    { id: 'os', file: machine.osDisk, options: 'cache=unsafe,discard=unmap' },
+    ...machine.dataDisks.map(({ lun, file }) => ({ id: `lun${lun}`, file, options: 'cache=writeback,discard=unmap' })),
+    { id: 'provision', file: machine.provisioningDisk, options: 'readonly=on' },
+  ];
+  return {
+    environment: {},
+    command: [
+      'qemu-system-x86_64',
+      ...CONSTANT_ARGUMENTS,
+      ...(accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
+      '-m',
+      String(machine.memoryMiB),
+      '-uuid',
+      machine.id,
+      '-kernel',
+      kernel.kernel,
+      '-initrd',
+      kernel.initrd,
+      '-append',
+      kernelArguments(machine),
+      // Serial numbers name the disks in the guest: their order depends on QEMU's mood.
+      ...disks.flatMap(({ id, file, options }) => [
+        '-drive',
+        `file=${file.replaceAll(',', ',,')},if=none,id=${id},format=raw,${options}`,
+        '-device',
+        `virtio-blk-pci,drive=${id},serial=${id}`,
+      ]),
+      '-netdev',
+      [
+        'l2tpv3',
+        'id=nic',
+        'src=127.0.0.1',
+        'dst=127.0.0.1',
+        'udp=on',
+        `srcport=${wiring.machinePort}`,
+        `dstport=${wiring.switchPort}`,
+        'txsession=1',
+        'rxsession=1',
+        `txcookie=0x${wiring.machineCookie}`,
+        `rxcookie=0x${wiring.switchCookie}`,
+        'counter=off',
+      ].join(','),
+      '-device',
+      `virtio-net-pci,netdev=nic,mac=${mac}`,
+      '-device',
+      'virtio-rng-pci',
+    ],
+  };
+}
+
+function kernelArguments(machine: Machine): string {
+  return [
+    'root=/dev/disk/by-id/virtio-os',
+    'rootflags=noinit_itable',
+    'rw',
+    'console=ttyS0',
+    'earlyprintk=ttyS0,115200',
+    'net.ifnames=0',
+    'mitigations=off',
+    // A panic ends the machine, as with user-mode Linux: it restarts at once, and -no-reboot makes an end of that.
+    'panic=-1',
+    `systemd.hostname=${machine.name}`,
+  ].join(' ');
+}

@@ -1,0 +1,44 @@
+import { CONSOLE_LIMIT_BYTES, KERNEL_START } from './console';
+
+/** The guest asked for a new start: an orderly or forced reboot, SysRq-b, or the software watchdog. A panic says none of them. */
+const REBOOT_MESSAGES = 'reboot: Restarting system|sysrq: Resetting|softdog: Initiating system reboot';
+
+/** Its presence in the machine's directory tells the supervisor that the lab is stopping the machine. */
+export const STOPPING_MARK = 'stopping';
+
+export interface SupervisedCommand {
+  environment: Readonly<Record<string, string>>;
+  command: readonly string[];
+}
+
+/**
+ * The leader of a machine's process group, a shell script that needs nothing of the lab: both engines end at a guest's
+ * reboot (user-mode Linux would lose its network by re-executing itself), and this starts the kernel again. When the
+ * kernel ends for any other reason the whole group ends, strays included, and the machine is stopped.
+ */
+export function renderSupervisor({ environment, command }: SupervisedCommand): string {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${quote(value)}\nexport ${name}`);
+  return `#!/bin/sh
+set -u
+${variables.join('\n')}
+PATH="$PATH:/usr/sbin:/sbin"
+while :; do
+  if [ "$(wc -c <console.log)" -gt ${CONSOLE_LIMIT_BYTES} ]; then
+    mv -f console.log console.log.1
+  fi
+  exec >>console.log 2>&1
+  start=$(wc -c <console.log)
+  echo "${KERNEL_START} $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  rm -rf uml qmp.sock
+  ${command.map(quote).join(' ')} </dev/null
+  [ ! -e ${STOPPING_MARK} ] || break
+  tail -c "+$((start + 1))" console.log | grep -Eq '${REBOOT_MESSAGES}' || break
+done
+echo "hadb-lab: machine ends $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+kill -KILL 0
+`;
+}
+
+function quote(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
