@@ -23,6 +23,10 @@ export const OPERATION_TAG = 'hadb-operation';
 /** Evidence tags on the resource group, one for each test that the build makes once. */
 export const evidenceTag = (test: string): string => `hadb-evidence-${test}`;
 
+/** The name that Azure gives to the public address: what clients and SSH connect to. */
+export const publicHostName = ({ dnsLabel, location }: { dnsLabel: string; location: string }): string =>
+  `${dnsLabel}.${location.toLowerCase().replaceAll(' ', '')}.cloudapp.azure.com`;
+
 /** Names of the Azure resources of a cluster. */
 export const azureNames = (cluster: string) => ({
   resourceGroup: cluster,

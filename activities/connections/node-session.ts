@@ -2,14 +2,20 @@ import type { StepContext } from '../../cluster/step';
 
 /** How activities reach a node. Scripts are POSIX sh, run by root under `set -eu`. */
 
+export { EXIT } from '../../cluster/node-scripts/exit-codes';
+
 export interface CommandResult {
   code: number;
+  /** Redacted, as is `stderr`: to compare a file that holds a secret, let the node compare checksums. */
   stdout: string;
   stderr: string;
 }
 
 export interface CommandOptions {
-  /** Deadline of this one command; the connection is given up afterwards and the result is unknown. Default 30 s. */
+  /**
+   * Deadline of this one command. The node ends the command itself; where the node does not answer, the connection is
+   * given up. Either way the result is unknown. Default 30 s.
+   */
   timeoutMs?: number;
   /** Exit codes that are answers, not failures. Default [0]. */
   accept?: readonly number[];
@@ -17,28 +23,26 @@ export interface CommandOptions {
   input?: string | Buffer;
 }
 
-/** Exit codes that hadb's own scripts use, beyond what the tools give: BSD sysexits' last, so that no tool is mistaken. */
-export const EXIT = {
-  /** The guard refused; standard error says what was seen. Becomes `GuardRefused`. */
-  guardRefused: 75,
-  /** The owner file names another operation. Becomes `NotOwner`. */
-  notOwner: 76,
-} as const;
-
 export interface NodeSession {
   readonly node: string;
 
-  /** Runs a script that changes nothing. Errors: NodeUnreachable, CommandUnknown, CommandFailed, HostKeyMismatch. */
+  /**
+   * Runs a script that changes nothing; it is sent again when the connection breaks. Errors: NodeUnreachable,
+   * CommandUnknown, CommandFailed, HostKeyMismatch.
+   */
   read(script: string, options?: CommandOptions): Promise<CommandResult>;
 
   /**
    * Runs guard and move in one remote command: under `flock` on the node, after the check that this operation owns the
-   * node; on success it leaves a durable marker that this step of this operation was done (`wasDoneBy`).
-   * Errors as `read`, and NotOwner, GuardRefused.
+   * node; on exit code 0 it leaves a durable marker that this step of this operation was done (`wasDoneBy`).
+   * Errors as `read`, and NotOwner, GuardRefused, NotReady (another command holds the lock).
    */
   change(context: StepContext, script: string, options?: CommandOptions): Promise<CommandResult>;
 
-  /** Writes a file atomically (temporary file, fsync, rename) as `change` does, with owner root unless said otherwise. */
+  /**
+   * Writes a file atomically (temporary file, fsync, rename) as `change` does, with owner root unless said otherwise.
+   * Missing directories are made.
+   */
   writeFile(context: StepContext, file: RemoteFile): Promise<void>;
 
   /** True when this step of this operation was done on this node before: its report was lost. */
@@ -47,7 +51,8 @@ export interface NodeSession {
   /**
    * Runs a script as a durable job that outlives the connection and the worker: starts it, or attaches to the one with the
    * same operation, step and generation, and waits for its end. Heartbeats through `onProgress` with the output's tail.
-   * Errors: RemoteJobFailed (with the tail), RemoteJobLost (the node was rebooted meanwhile), NotOwner.
+   * Errors: RemoteJobFailed (with the tail), NotOwner, NodeUnreachable (the job goes on), and RemoteJobLost: the node was
+   * rebooted meanwhile; the job is put aside, so that the next try, which observes first, may start it anew.
    */
   runJob(context: StepContext, job: RemoteJob): Promise<JobResult>;
 
