@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
 
 import { runProgram } from '../images/host-programs';
 import type { Image } from '../images/image';
@@ -11,15 +11,18 @@ export async function createOsDisk(image: Image, file: string): Promise<void> {
   renameSync(partial, file);
 }
 
-/** An empty disk that takes room only as it is written. An existing file is an error: it may hold data. */
+/** An empty disk that takes room only as it is written. An existing file keeps its content: it may hold data. */
 export function createSparseDisk(file: string, bytes: number): void {
   if (!Number.isInteger(bytes) || bytes <= 0 || bytes % 512 !== 0) {
     throw new Error(`a disk of ${bytes} bytes is impossible: sizes are positive multiples of 512`);
   }
-  const descriptor = openSync(file, 'wx', 0o600);
+  if (existsSync(file)) return;
+  const partial = `${file}.partial`;
+  const descriptor = openSync(partial, 'w', 0o600);
   try {
     ftruncateSync(descriptor, bytes);
   } finally {
     closeSync(descriptor);
   }
+  renameSync(partial, file);
 }

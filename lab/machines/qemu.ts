@@ -1,8 +1,8 @@
 import type { EngineName } from '../../settings';
 import type { Image } from '../images/image';
 import type { Machine, MachineDriver } from '../model';
+import { connectQmp } from '../wire/qmp';
 import { createProcessDriver } from './machine-process';
-import { connectQmp } from './qmp';
 import type { SupervisedCommand } from './supervisor';
 
 export type Accelerator = Exclude<EngineName, 'uml'>;
@@ -25,7 +25,7 @@ export function createQemuDriver(accelerator: Accelerator, kernel: Image['kernel
     command: (machine) => renderQemuCommand(machine, accelerator, kernel),
     pressPowerButton: async (machine) => {
       const qmp = await connectQmp(machine.directory, QMP_SOCKET);
-      await qmp.execute('system_powerdown').finally(() => qmp.close());
+      await qmp.command('system_powerdown').finally(() => qmp.close());
     },
   });
 }

@@ -53,7 +53,7 @@ export function renderUmlCommand(
     command: [
       'taskset',
       '-c',
-      String(host.cpus[machine.cpu % host.cpus.length] ?? 0),
+      String(chooseCpu(machine.cpu, host.cpus)),
       kernel,
       // Relative, because the path of the management socket below it may have 107 bytes.
       'uml_dir=.',
@@ -78,6 +78,11 @@ export function renderUmlCommand(
 function refuseSeparators(file: string): string {
   if (/[,:\s]/.test(file)) throw new Error(`user-mode Linux cannot use a disk file with "," ":" or blanks: ${file}`);
   return file;
+}
+
+/** The wanted CPU, unless the lab runs in a container now that may not use it. */
+function chooseCpu(wanted: number, allowed: readonly number[]): number {
+  return allowed.includes(wanted) ? wanted : (allowed[wanted % allowed.length] ?? wanted);
 }
 
 /** CPUs this process may use (a container's share begins anywhere). */
