@@ -34,6 +34,17 @@ export interface StepOutcome {
   drift?: string[];
 }
 
+/** What an activity heartbeats (first detail) while it waits, for people who watch; unknown parts are left out. */
+export interface StepWait {
+  /** Identity of the step, node included. */
+  step: string;
+  /** Such as "initial sync of r0", in the field's words. */
+  waitingFor: string;
+  percent?: number;
+  rateKiBPerSecond?: number;
+  remainingSeconds?: number;
+}
+
 export type StepState = 'pending' | 'running' | 'waiting' | 'done' | 'skipped' | 'failed' | 'cancelled';
 
 export const DECISIONS = ['retry', 'skip', 'abort'] as const;
@@ -59,9 +70,13 @@ export interface StepRecord {
   /** Tries so far; a worker's crash does not count. */
   attempts: number;
   outcome?: StepOutcome;
+  /** Of the last try while the step runs or waits; of the step once it has failed. */
   failure?: StepFailure;
   /** While `waiting`: what a person may decide. */
   choices?: Decision[];
+  waitingSince?: string;
+  /** Set when nobody has decided for a long time and an alert was logged. */
+  alertedAt?: string;
   decidedBy?: { decision: Decision; by: string; reason: string };
 }
 

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  bundleWorkflowCode,
+  type LogEntry,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import type { ClusterSpecificationInput } from '../../cluster/specification/specification';
+import { stopTemporalServer, startTemporalServer, type TemporalServer } from '../../processes/temporal-server';
+import { getTemporalCli } from '../../processes/temporal-cli';
+import { readTemporalCliSettings } from '../../settings';
+import { createLockActivities } from '../../activities/coordination/lock';
+
+/** A development server of its own for a test file, its client, and workers on queues of their own. */
+export interface TemporalForTests {
+  client: Client;
+  server: TemporalServer;
+  /** Everything the workers logged. */
+  logs: LogEntry[];
+  bundle: { code: string };
+  /** Runs a worker with these activities while `work` runs. */
+  withWorker<Result>(activities: object, work: (worker: RunningWorker) => Promise<Result>): Promise<Result>;
+  startWorker(activities: object, taskQueue?: string): Promise<RunningWorker>;
+  stop(): Promise<void>;
+}
+
+export interface RunningWorker {
+  taskQueue: string;
+  start(workflow: string, input: object, workflowId?: string): Promise<WorkflowHandle>;
+  stop(): Promise<void>;
+}
+
+export const BUNDLE = {
+  workflowsPath: require.resolve('./runbooks-under-test'),
+  workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
+};
+
+export async function startTemporalForTests(
+  workflows: { workflowsPath: string; workflowInterceptorModules: string[] } = BUNDLE,
+): Promise<TemporalForTests> {
+  const logs: LogEntry[] = [];
+  Runtime.install({ logger: new DefaultLogger('INFO', (entry) => void logs.push(entry)) });
+  const directory = mkdtempSync(join(tmpdir(), 'hadb-temporal-'));
+  const cli = await getTemporalCli(readTemporalCliSettings());
+  const server = await startTemporalServer({ cli, directory, port: 0, database: 'memory' });
+  const [bundle, connection, native] = await Promise.all([
+    bundleWorkflowCode({ ...workflows, logger: new DefaultLogger('WARN') }) as Promise<WorkflowBundleWithSourceMap>,
+    Connection.connect({ address: server.address }),
+    NativeConnection.connect({ address: server.address }),
+  ]);
+  const client = new Client({ connection, namespace: 'default' });
+
+  const startWorker = async (activities: object, taskQueue = `test-${randomUUID()}`): Promise<RunningWorker> => {
+    const worker = await Worker.create({
+      connection: native,
+      namespace: 'default',
+      taskQueue,
+      workflowBundle: bundle,
+      activities: { ...createLockActivities(), ...activities },
+      shutdownGraceTime: 0,
+    });
+    const running = worker.run();
+    return {
+      taskQueue,
+      start: (workflow, input, workflowId = `run-${randomUUID()}`) =>
+        client.workflow.start(workflow, { taskQueue, workflowId, args: [input] }),
+      stop: async () => {
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+        await running;
+      },
+    };
+  };
+
+  return {
+    client,
+    server,
+    logs,
+    bundle,
+    startWorker,
+    async withWorker(activities, work) {
+      const worker = await startWorker(activities);
+      try {
+        return await work(worker);
+      } finally {
+        await worker.stop();
+      }
+    },
+    async stop() {
+      await native.close();
+      await connection.close();
+      await stopTemporalServer(directory);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Each test its own cluster: they share one server, and the lock is a name on it. */
+export function specificationFor(name = `c${randomUUID().slice(0, 8)}`): ClusterSpecificationInput {
+  return { name, network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] } };
+}
