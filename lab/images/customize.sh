@@ -14,6 +14,12 @@ for unit in corosync pacemaker pacemaker_remote corosync-notifyd logd sbd drbd m
 done
 systemctl enable --quiet ssh hadb-lab-provision hadb-lab-provision-final
 
+# What a boot spends its time on (measured: 2.3 s of 5 s under user-mode Linux, 25 s of 42 s emulated) and no step needs.
+systemctl mask --quiet systemd-binfmt.service proc-sys-fs-binfmt_misc.automount dev-hugepages.mount dev-mqueue.mount \
+  sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
+  systemd-sysusers.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
+  systemd-random-seed.service kmod-static-nodes.service modprobe@.service
+
 # Each log-in would wait for a session of logind, and each command of the runbook is a log-in.
 rm -f /usr/share/pam-configs/systemd
 sed -i '/pam_systemd\.so/d; /pam_motd\.so/d; /pam_mail\.so/d' /etc/pam.d/common-session /etc/pam.d/sshd

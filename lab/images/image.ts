@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
+  readSync,
   readdirSync,
   readlinkSync,
   renameSync,
@@ -53,14 +56,14 @@ export async function ensureImage(kind: ImageKind, options: BuildOptions): Promi
   const overlay = readOverlay();
   const hash = hashInputs(kind, overlay, kernel);
   const images = join(options.cacheDirectory, 'images');
-  const directory = join(images, `${kind}-${hash}`);
-  const cached = readImage(directory, kernel);
+  const directory = join(images, `${kind}-${shortHash(hash)}`);
+  const cached = readImage(directory);
   if (cached !== undefined) return cached;
   return withFileLock(
     join(images, 'lock'),
     () => options.onProgress('waiting for another process that builds an image'),
     async () => {
-      const builtMeanwhile = readImage(directory, kernel);
+      const builtMeanwhile = readImage(directory);
       if (builtMeanwhile !== undefined) return builtMeanwhile;
       removeUnfinished(images);
       const work = join(images, `.build-${kind}-${process.pid}`);
@@ -70,7 +73,7 @@ export async function ensureImage(kind: ImageKind, options: BuildOptions): Promi
       } finally {
         rmSync(work, { recursive: true, force: true });
       }
-      const built = readImage(directory, kernel);
+      const built = readImage(directory);
       if (built === undefined) throw new Error(`the image built in ${directory} is not complete`);
       return built;
     },
@@ -82,29 +85,64 @@ export function buildPrograms(): readonly HostProgram[] {
   return isRoot() ? BUILD_PROGRAMS : [...BUILD_PROGRAMS, 'fakeroot', 'newuidmap'];
 }
 
-function readImage(directory: string, kernel: UmlKernel | undefined): Image | undefined {
+function readImage(directory: string): Image | undefined {
   const manifest = join(directory, 'image.json');
   if (!existsSync(manifest)) return undefined;
-  const { kind, hash } = JSON.parse(readFileSync(manifest, 'utf8')) as { kind: ImageKind; hash: string };
+  const { kind, hash, umlKernel } = JSON.parse(readFileSync(manifest, 'utf8')) as Manifest;
   return {
     kind,
     hash,
     directory,
     rootImage: join(directory, 'root.img'),
     kernel: {
-      ...(kernel === undefined ? {} : { uml: kernel.executable }),
+      ...(umlKernel === undefined ? {} : { uml: umlKernel }),
       qemu: { kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.img') },
     },
   };
 }
 
+interface Manifest extends ImageContents {
+  kind: ImageKind;
+  hash: string;
+  umlKernel?: string;
+}
+
 function hashInputs(kind: ImageKind, overlay: readonly TarEntry[], kernel: UmlKernel | undefined): string {
   return createHash('sha256')
-    .update(JSON.stringify([FORMAT, ROOT_SIZE_GIB, kind, imageContents(kind), kernel?.packageVersion]))
+    .update(
+      JSON.stringify([FORMAT, ROOT_SIZE_GIB, kind, imageContents(kind), kernel?.executable, kernel?.packageVersion]),
+    )
     .update(renderTar(overlay))
     .update(readFileSync(join(sourceDirectory(), 'customize.sh')))
+    .update(PACK_SCRIPT)
     .digest('hex')
-    .slice(0, 16);
+    .slice(0, 32);
+}
+
+/** The file system carries the image's hash as its id, so that any copy of the root disk tells where it comes from. */
+function fileSystemId(hash: string): string {
+  return hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** Where ext4 keeps its id: byte 0x68 of the superblock, which begins at 1024. */
+const EXT4_ID_OFFSET = 1024 + 0x68;
+
+/** The image that a root disk was copied from, if the cache still has it: its kernel fits the modules on the disk. */
+export function findImageOfDisk(disk: string, images: string): Image | undefined {
+  const id = Buffer.alloc(16);
+  const descriptor = openSync(disk, 'r');
+  try {
+    readSync(descriptor, id, 0, id.length, EXT4_ID_OFFSET);
+  } finally {
+    closeSync(descriptor);
+  }
+  const hash = id.toString('hex');
+  const name = readdirSync(images).find((entry) => !entry.startsWith('.') && entry.endsWith(`-${shortHash(hash)}`));
+  return name === undefined ? undefined : readImage(join(images, name));
+}
+
+function shortHash(hash: string): string {
+  return hash.slice(0, 16);
 }
 
 interface Build {
@@ -128,16 +166,21 @@ async function buildImage(build: Build): Promise<void> {
   onProgress('writing the file system');
   const script = join(work, 'pack.sh');
   writeFileSync(script, PACK_SCRIPT);
-  const pack = ['sh', script, tree, join(work, 'root'), result, `${ROOT_SIZE_GIB}G`];
+  const pack = ['sh', script, tree, join(work, 'root'), result, `${ROOT_SIZE_GIB}G`, fileSystemId(build.hash)];
   // An ordinary user cannot give files to root; fakeroot pretends to both tar and mke2fs.
   await (isRoot() ? runProgram('sh', pack.slice(1)) : runProgram('fakeroot', pack));
-  const manifest = { kind, hash: build.hash, ...contents, umlKernel: build.kernel?.packageVersion };
+  const manifest: Manifest = {
+    kind,
+    hash: build.hash,
+    ...contents,
+    ...(build.kernel === undefined ? {} : { umlKernel: build.kernel.executable }),
+  };
   writeFileSync(join(result, 'image.json'), `${JSON.stringify(manifest, undefined, 2)}\n`, { flush: true });
 }
 
 const PACK_SCRIPT = `set -eu
 PATH="$PATH:/usr/sbin:/sbin"
-tree=$1 root=$2 result=$3 size=$4
+tree=$1 root=$2 result=$3 size=$4 id=$5
 mkdir "$root"
 tar -C "$root" -xf "$tree" --exclude='./dev/*'
 rm "$tree"
@@ -148,7 +191,7 @@ cp "$root"/boot/initrd.img-* "$result/initrd.img"
 rm -f "$root"/boot/initrd.img-*
 chmod 0644 "$result/vmlinuz" "$result/initrd.img"
 truncate -s "$size" "$result/root.img"
-mke2fs -q -t ext4 -L root -m 0 -J size=32 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard -d "$root" "$result/root.img"
+mke2fs -q -t ext4 -L root -U "$id" -m 0 -J size=32 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard -d "$root" "$result/root.img"
 `;
 
 async function installPackages(build: Build, contents: ImageContents, tree: string): Promise<void> {

@@ -1,16 +1,26 @@
+import { dirname } from 'node:path';
+
 import type { EngineName } from '../../settings';
 import { missingPackages, type HostProgram } from '../images/host-programs';
-import { buildPrograms, type Image } from '../images/image';
-import type { MachineDriver } from '../model';
+import { buildPrograms, findImageOfDisk, type Image } from '../images/image';
+import type { Machine, MachineDriver } from '../model';
 import { createQemuDriver } from './qemu';
 import { createUmlDriver } from './uml';
 
+/** A driver for machines of any image in the cache; `image` is what a root disk of unknown origin gets its kernel from. */
 export function createMachineDriver(engine: EngineName, image: Image): MachineDriver {
-  if (engine !== 'uml') return createQemuDriver(engine, image.kernel.qemu);
-  if (image.kernel.uml === undefined) {
-    throw new Error('this image was built without a user-mode Linux kernel; use another engine or build it anew');
-  }
-  return createUmlDriver(image.kernel.uml);
+  const kernelOf = (machine: Machine): Image['kernel'] =>
+    (findImageOfDisk(machine.osDisk, dirname(image.directory)) ?? image).kernel;
+  if (engine !== 'uml') return createQemuDriver(engine, (machine) => kernelOf(machine).qemu);
+  return createUmlDriver((machine) => {
+    const { uml } = kernelOf(machine);
+    if (uml === undefined) {
+      throw new Error(
+        `the image of ${machine.name} has no user-mode Linux kernel; use another engine or build it anew`,
+      );
+    }
+    return uml;
+  });
 }
 
 /** Programs that the lab calls on this host; the gateway is a QEMU process whatever the machines are. */

@@ -7,6 +7,8 @@ import type { SupervisedCommand } from './supervisor';
 
 export type Accelerator = Exclude<EngineName, 'uml'>;
 
+type QemuKernel = Image['kernel']['qemu'];
+
 const QMP_SOCKET = 'qmp.sock';
 
 /** `-no-reboot`: a guest's reboot ends the process, as with user-mode Linux; the supervisor starts it again. */
@@ -18,11 +20,11 @@ const CONSTANT_ARGUMENTS = [
 ].flatMap((line) => line.split(' '));
 
 /** A PC by QEMU, on the processor (`kvm`) or emulated (`tcg`: anywhere, slowly). */
-export function createQemuDriver(accelerator: Accelerator, kernel: Image['kernel']['qemu']): MachineDriver {
+export function createQemuDriver(accelerator: Accelerator, kernelOf: (machine: Machine) => QemuKernel): MachineDriver {
   return createProcessDriver({
     name: accelerator,
     firstLineTimeoutMs: accelerator === 'kvm' ? 10_000 : 60_000,
-    command: (machine) => renderQemuCommand(machine, accelerator, kernel),
+    command: (machine) => renderQemuCommand(machine, accelerator, kernelOf(machine)),
     pressPowerButton: async (machine) => {
       const qmp = await connectQmp(machine.directory, QMP_SOCKET);
       await qmp.command('system_powerdown').finally(() => qmp.close());
@@ -30,11 +32,7 @@ export function createQemuDriver(accelerator: Accelerator, kernel: Image['kernel
   });
 }
 
-export function renderQemuCommand(
-  machine: Machine,
-  accelerator: Accelerator,
-  kernel: Image['kernel']['qemu'],
-): SupervisedCommand {
+export function renderQemuCommand(machine: Machine, accelerator: Accelerator, kernel: QemuKernel): SupervisedCommand {
   const { mac, wiring } = machine.nic;
   const disks = [
     // The root disk is a copy: what a crash of this computer takes from it, a new copy gives back.
@@ -47,7 +45,9 @@ export function renderQemuCommand(
     command: [
       'qemu-system-x86_64',
       ...CONSTANT_ARGUMENTS,
-      ...(accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
+      ...(accelerator === 'kvm'
+        ? ['-accel', 'kvm', '-cpu', 'host']
+        : ['-accel', 'tcg,thread=multi', '-cpu', 'max,svm=off']),
       '-m',
       String(machine.memoryMiB),
       '-uuid',

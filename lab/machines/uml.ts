@@ -10,12 +10,12 @@ import type { SupervisedCommand } from './supervisor';
 const MOST_DATA_DISKS = 6;
 
 /** User-mode Linux in seccomp mode: near native speed without any privilege. Guests are trusted: seccomp mode does not isolate. */
-export function createUmlDriver(kernel: string): MachineDriver {
+export function createUmlDriver(kernelOf: (machine: Machine) => string): MachineDriver {
   return createProcessDriver({
     name: 'uml',
     firstLineTimeoutMs: 10_000,
     command: (machine) =>
-      renderUmlCommand(machine, kernel, { cpus: readAllowedCpus(), memory: memoryDirectory(machine) }),
+      renderUmlCommand(machine, kernelOf(machine), { cpus: readAllowedCpus(), memory: memoryDirectory(machine) }),
     pressPowerButton,
   });
 }
@@ -69,6 +69,8 @@ export function renderUmlCommand(
       'con=null',
       'con0=null,fd:1',
       'net.ifnames=0',
+      // 512 devices that each boot would walk through.
+      'pty.legacy_count=0',
       `systemd.hostname=${machine.name}`,
     ],
   };
