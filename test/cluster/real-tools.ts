@@ -1,0 +1,166 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { readDirectorySettings } from '../../settings';
+
+/**
+ * The nodes' own programs, for tests of what hadb renders and parses: extracted from the distribution's packages into a
+ * private tree, never installed, and run in namespaces of their own on a throw-away layer over it.
+ */
+export interface RealTools {
+  run(script: string, options?: RunOptions): RunResult;
+}
+
+export interface RunOptions {
+  /** Files written before the script runs, by absolute path. */
+  files?: Readonly<Record<string, string>>;
+  input?: string;
+  timeoutMs?: number;
+}
+
+export interface RunResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+const SUITES = {
+  bookworm: ['mariadb-server', 'mariadb-client', 'python3-minimal'],
+  sid: ['mysql-server', 'mysql-client'],
+} as const;
+
+const PACKAGES = [
+  ...[
+    'dash',
+    'bash',
+    'coreutils',
+    'sed',
+    'grep',
+    'gawk',
+    'mawk',
+    'procps',
+    'hostname',
+    'util-linux',
+    'mount',
+    'findutils',
+  ],
+  ...[
+    'diffutils',
+    'perl-base',
+    'psmisc',
+    'kmod',
+    'fdisk',
+    'e2fsprogs',
+    'xfsprogs',
+    'openssl',
+    'socat',
+    'libxml2-utils',
+  ],
+  ...['drbd-utils', 'corosync', 'pacemaker', 'pacemaker-cli-utils', 'resource-agents'],
+];
+
+/** @throws Error that says what is missing when the tree cannot be made. */
+export function realTools(suite: keyof typeof SUITES): RealTools {
+  const tree = ensureTree(suite);
+  return { run: (script, options = {}) => runIn(tree, script, options) };
+}
+
+function ensureTree(suite: keyof typeof SUITES): string {
+  const packages = [...PACKAGES, ...SUITES[suite]];
+  const key = createHash('sha256')
+    .update([suite, ...packages, 'layout 1'].join(' '))
+    .digest('hex')
+    .slice(0, 16);
+  const directory = join(readDirectorySettings().cacheDirectory, 'test-tools');
+  const tree = join(directory, `${suite}-${key}`);
+  if (existsSync(tree)) return tree;
+  for (const tool of ['mmdebstrap', 'flock', 'unshare']) {
+    if (spawnSync(tool, ['--version']).error !== undefined) {
+      throw new Error(
+        `${tool} is missing: the tests against the real tools need "apt-get install mmdebstrap util-linux"`,
+      );
+    }
+  }
+  mkdirSync(directory, { recursive: true });
+  const arguments_ = [tree, suite, packages.join(',')];
+  // Jest runs test files in several processes: one makes the tree, the others wait for it.
+  const made = spawnSync('flock', [join(directory, `${suite}.lock`), 'sh', '-c', MAKE, 'sh', ...arguments_], {
+    encoding: 'utf8',
+    timeout: 900_000,
+  });
+  if (made.status !== 0) {
+    throw new Error(
+      `cannot extract the packages of Debian ${suite} (exit code ${made.status}); is a package mirror reachable?\n${made.stderr.slice(-2000)}`,
+    );
+  }
+  return tree;
+}
+
+/** `$1` tree, `$2` suite, `$3` packages. The accounts are those that the maintainer scripts, which do not run, would make. */
+const MAKE = `set -eu
+[ ! -d "$1" ] || exit 0
+rm -rf "$1.unfinished"
+mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include="$3" "$2" "$1.unfinished"
+cd "$1.unfinished"
+printf '%s\n' root:x:0:0::/root:/bin/sh mysql:x:105:110::/nonexistent:/bin/false hacluster:x:106:111::/nonexistent:/bin/false >etc/passwd
+printf '%s\n' root:x:0: mysql:x:110: haclient:x:111: >etc/group
+printf '%s\n' 'passwd: files' 'group: files' 'hosts: files' >etc/nsswitch.conf
+mkdir -p run/mysqld run/lock run/crm var/lib/mysql var/lib/drbd var/log/mysql
+cd /
+mv "$1.unfinished" "$1"
+`;
+
+/** `$1` tree, `$2` scratch, then the script as `/script` in the new root. */
+const ENTER = `set -eu
+mount -t tmpfs -o size=3g tmpfs "$2"
+mkdir "$2/up" "$2/work" "$2/root"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/up,workdir=$2/work" "$2/root"
+mount --rbind /dev "$2/root/dev"
+mount -t proc proc "$2/root/proc"
+hostname hadb01
+mkdir "$2/root/files"
+tar -C "$2/root" -xf "$3"
+chown 105:110 "$2/root/run/mysqld" "$2/root/var/lib/mysql" "$2/root/var/log/mysql" 2>/dev/null || :
+exec chroot "$2/root" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root __DRBD_NODE__=hadb01 /bin/sh /script
+`;
+
+function runIn(tree: string, script: string, options: RunOptions): RunResult {
+  const scratch = mkdtempSync(join(tmpdir(), 'hadb-tools-'));
+  try {
+    const archive = packFiles(join(scratch, 'files'), { '/script': script, ...options.files });
+    const mountPoint = join(scratch, 'layer');
+    mkdirSync(mountPoint);
+    const identity = userInfo().uid === 0 ? [] : ['--user', '--map-root-user'];
+    const result = spawnSync(
+      'unshare',
+      [
+        ...identity,
+        ...['--mount', '--pid', '--fork', '--kill-child', '--uts', '--ipc', '--net'],
+        ...['sh', '-c', ENTER, 'sh', tree, mountPoint, archive],
+      ],
+      {
+        encoding: 'utf8',
+        input: options.input ?? '',
+        timeout: options.timeoutMs ?? 60_000,
+        maxBuffer: 64 * 1024 * 1024,
+      },
+    );
+    if (result.error !== undefined) throw result.error;
+    return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function packFiles(directory: string, files: Readonly<Record<string, string>>): string {
+  for (const [path, content] of Object.entries(files)) {
+    const target = join(directory, path);
+    mkdirSync(join(target, '..'), { recursive: true });
+    writeFileSync(target, content, { mode: 0o755 });
+  }
+  const packed = spawnSync('tar', ['-C', directory, '-cf', `${directory}.tar`, '.']);
+  if (packed.status !== 0) throw new Error(`tar: ${packed.stderr.toString()}`);
+  return `${directory}.tar`;
+}
