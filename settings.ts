@@ -46,6 +46,25 @@ export interface TemporalCliSettings extends DirectorySettings {
   searchPath: string;
 }
 
+/** What the command line needs beyond the directories. */
+export interface ClientSettings extends DirectorySettings {
+  taskQueue: string;
+  /** The environment as `@temporalio/envconfig` reads it: address, namespace, profile, TLS. */
+  temporalEnvironment: Record<string, string>;
+  /** True when the user names a Temporal by address or profile: hadb then talks to that one and starts none of its own. */
+  temporalChosen: boolean;
+  /** Base URL of the Temporal UI that belongs to a chosen Temporal (`HADB_TEMPORAL_UI`). */
+  temporalUi?: string;
+  /** Who decides, for the record of a decision (`HADB_USER`, else the login name). */
+  user: string;
+  /** `NO_COLOR` and `FORCE_COLOR`, the customary way. */
+  color: 'never' | 'always' | 'auto';
+  /** A GitHub Actions job: errors become annotations (`GITHUB_ACTIONS`). */
+  githubActions: boolean;
+  /** Directory of the secret store of a worker on this computer: where `status` says that passwords are. */
+  secretsDirectory: string;
+}
+
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
@@ -91,6 +110,25 @@ export function readTemporalCliSettings(environment: Environment = process.env):
     ...readDirectorySettings(environment),
     ...given('cliPath', environment['TEMPORAL_CLI_PATH']),
     searchPath: environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+  };
+}
+
+export function readClientSettings(environment: Environment = process.env): ClientSettings {
+  const isSet = (name: string) => (environment[name] ?? '') !== '';
+  return {
+    ...readDirectorySettings(environment),
+    taskQueue: readWorkerSettings(environment).taskQueue,
+    temporalEnvironment: Object.fromEntries(
+      Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    ),
+    temporalChosen: isSet('TEMPORAL_ADDRESS') || isSet('TEMPORAL_PROFILE'),
+    ...given('temporalUi', environment['HADB_TEMPORAL_UI']),
+    user:
+      [environment['HADB_USER'], environment['USER'], environment['LOGNAME']].find((name) => (name ?? '') !== '') ??
+      'unknown',
+    color: isSet('NO_COLOR') ? 'never' : isSet('FORCE_COLOR') ? 'always' : 'auto',
+    githubActions: environment['GITHUB_ACTIONS'] === 'true',
+    secretsDirectory: readWorkerSettings(environment).secretsDirectory,
   };
 }
 

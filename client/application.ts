@@ -1,0 +1,308 @@
+import { ExitCode, buildApplication, buildCommand, buildRouteMap, run, text_en } from '@stricli/core';
+import { DECISIONS } from '../cluster/step';
+import type { Decision } from '../cluster/step';
+import type { DrillKind } from '../workflows/messages';
+import type * as EmbeddedCommands from './commands/embedded-commands';
+import type * as DoctorCommand from './commands/doctor';
+import type * as RunCommands from './commands/run-commands';
+import type * as Start from './start';
+import type { ClientContext } from './context';
+import { LAB_IMAGES } from './embedded';
+import { exitCode } from './exit-codes';
+import { describeError, exitOfError } from './failure';
+import { PROGRESS_STYLES } from './reporting/choose-reporter';
+import { DRILL_WORDS, parseDrillKind } from './requests';
+import { VERSION } from './version';
+
+/** The command line: names, arguments and help. What the commands do is loaded only when one of them is run. */
+
+// `require` and not `import()`: in CommonJS output the latter would be an ES module import, which the test runner cannot do.
+const runCommands = () => require('./commands/run-commands') as typeof RunCommands;
+const embeddedCommands = () => require('./commands/embedded-commands') as typeof EmbeddedCommands;
+const doctorCommand = () => require('./commands/doctor') as typeof DoctorCommand;
+const startModule = () => require('./start') as typeof Start;
+
+const text = (input: string) => input;
+
+const reporting = {
+  json: {
+    kind: 'boolean',
+    brief: 'JSON lines on standard output, the last one the result',
+    default: false,
+    withNegated: false,
+  },
+  progress: {
+    kind: 'enum',
+    values: PROGRESS_STYLES,
+    brief: 'live: redrawn on a terminal; lines: one line a change; quiet: failures and the result; auto: live or quiet',
+    default: 'auto',
+  },
+} as const;
+
+const running = {
+  ...reporting,
+  wait: { kind: 'boolean', brief: 'Watch the run to its end (default on a terminal)', optional: true },
+  onFailure: {
+    kind: 'enum',
+    values: ['wait', 'fail'],
+    brief: 'At a failed step wait for a decision (default on a terminal), or fail at once',
+    optional: true,
+  },
+} as const;
+
+const specification = {
+  kind: 'tuple',
+  parameters: [
+    {
+      brief: 'Specification of the cluster, YAML or JSON (default: ./hadb.yaml, else the embedded lab)',
+      parse: text,
+      placeholder: 'spec',
+      optional: true,
+    },
+  ],
+} as const;
+
+const workflow = {
+  brief: 'Workflow id, or the name of a cluster for its build',
+  parse: text,
+  placeholder: 'workflow',
+} as const;
+
+function parseDecision(word: string): Decision {
+  const known = DECISIONS.find((decision) => decision === word);
+  if (known === undefined) throw new Error(`"${word}" is no decision; use one of ${DECISIONS.join(', ')}`);
+  return known;
+}
+
+const routes = buildRouteMap({
+  routes: {
+    start: buildCommand({
+      func(this: ClientContext, flags: Start.StartFlags) {
+        return startModule().start(this, flags);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          image: { kind: 'enum', values: LAB_IMAGES, brief: 'Guest image of the lab', default: 'golden' },
+          onFailure: running.onFailure,
+          down: { kind: 'boolean', brief: 'End everything after the verdict', default: false, withNegated: false },
+        },
+      },
+      docs: {
+        brief: 'Bring up the embedded pieces, build the cluster in the lab, fail it over, print the verdict',
+        fullDescription:
+          'Installs what is missing on Debian and Ubuntu (and says what before it does), starts Temporal, the lab and a worker, builds the cluster of examples/lab.yaml, cuts the power of the primary, and prints the verdict. A second start goes straight to work.',
+      },
+    }),
+    up: buildCommand({
+      func(this: ClientContext, flags: EmbeddedCommands.UpFlags) {
+        return embeddedCommands().up(this, flags);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          image: { kind: 'enum', values: LAB_IMAGES, brief: 'Guest image of the lab', optional: true },
+        },
+      },
+      docs: { brief: 'Start what is missing of Temporal, lab and worker; restart what died or has changed' },
+    }),
+    down: buildCommand({
+      func(this: ClientContext, flags: { json: boolean; progress: (typeof PROGRESS_STYLES)[number] }) {
+        return embeddedCommands().down(this, flags);
+      },
+      parameters: { flags: reporting },
+      docs: { brief: 'End the worker, the lab with its machines, and Temporal; what was built is kept' },
+    }),
+    status: buildCommand({
+      func(this: ClientContext, flags: { json: boolean }) {
+        return embeddedCommands().status(this, flags);
+      },
+      parameters: {
+        flags: { json: { kind: 'boolean', brief: 'One JSON document', default: false, withNegated: false } },
+      },
+      docs: { brief: 'Tell what runs on this computer, and the state of each cluster' },
+    }),
+    build: buildCommand({
+      func(this: ClientContext, flags: RunCommands.RunFlags, file?: string) {
+        return runCommands().build(this, flags, file);
+      },
+      parameters: { flags: running, positional: specification },
+      docs: { brief: 'Build the cluster end to end, or verify one that is built' },
+    }),
+    plan: buildCommand({
+      func(this: ClientContext, flags: RunCommands.PlanFlags, file?: string) {
+        return runCommands().plan(this, flags, file);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          detailedExitcode: {
+            kind: 'boolean',
+            brief: 'Exit 0 when nothing is to be done, 1 on an error, 2 when there are changes',
+            default: false,
+            withNegated: false,
+          },
+        },
+        positional: specification,
+      },
+      docs: { brief: 'Tell what a build would do, step by step; reads only' },
+    }),
+    drill: buildCommand({
+      func(this: ClientContext, flags: RunCommands.RunFlags, kind: DrillKind, file?: string) {
+        return runCommands().drill(this, flags, kind, file);
+      },
+      parameters: {
+        flags: running,
+        positional: {
+          kind: 'tuple',
+          parameters: [
+            {
+              brief: `What happens to the primary: ${DRILL_WORDS.join(', ')}`,
+              parse: parseDrillKind,
+              placeholder: 'kind',
+              proposeCompletions: (partial: string) => DRILL_WORDS.filter((word) => word.startsWith(partial)),
+            },
+            ...specification.parameters,
+          ],
+        },
+      },
+      docs: { brief: 'Make one fault, and prove that the cluster survives it and is healthy again' },
+    }),
+    switchover: buildCommand({
+      func(this: ClientContext, flags: RunCommands.RunFlags, file?: string) {
+        return runCommands().switchover(this, flags, file);
+      },
+      parameters: { flags: running, positional: specification },
+      docs: { brief: 'Move the primary to the other node, as planned work' },
+    }),
+    destroy: buildCommand({
+      func(this: ClientContext, flags: RunCommands.DestroyFlags, file?: string) {
+        return runCommands().destroy(this, flags, file);
+      },
+      parameters: {
+        flags: {
+          ...running,
+          confirm: {
+            kind: 'parsed',
+            parse: text,
+            brief: 'Name of the cluster, typed, instead of the question',
+            placeholder: 'name',
+            optional: true,
+          },
+        },
+        positional: specification,
+      },
+      docs: { brief: 'Delete the cluster: only what carries its tag, and only when its name is typed' },
+    }),
+    watch: buildCommand({
+      func(
+        this: ClientContext,
+        flags: { json: boolean; progress: (typeof PROGRESS_STYLES)[number] },
+        workflowId: string,
+      ) {
+        return runCommands().watch(this, flags, workflowId);
+      },
+      parameters: { flags: reporting, positional: { kind: 'tuple', parameters: [workflow] } },
+      docs: { brief: 'Watch a run to its end; Ctrl-C lets it go on' },
+    }),
+    decide: buildCommand({
+      func(this: ClientContext, flags: RunCommands.DecideFlags, workflowId: string, step: string, decision: Decision) {
+        return runCommands().decide(this, flags, workflowId, step, decision);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          reason: {
+            kind: 'parsed',
+            parse: text,
+            brief: 'Why; kept with the run (needed for skip and abort)',
+            placeholder: 'text',
+            optional: true,
+          },
+        },
+        positional: {
+          kind: 'tuple',
+          parameters: [
+            workflow,
+            { brief: 'Step that waits, such as create-drbd-metadata/hadb01', parse: text, placeholder: 'step' },
+            {
+              brief: `One of ${DECISIONS.join(', ')}`,
+              parse: parseDecision,
+              placeholder: DECISIONS.join('|'),
+              proposeCompletions: (partial: string) => DECISIONS.filter((word) => word.startsWith(partial)),
+            },
+          ],
+        },
+      },
+      docs: { brief: 'Answer a failed step that waits' },
+    }),
+    cancel: buildCommand({
+      func(this: ClientContext, flags: RunCommands.CancelFlags, workflowId: string) {
+        return runCommands().cancel(this, flags, workflowId);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          terminate: {
+            kind: 'boolean',
+            brief: 'End it at once, without its clean-up: for a run whose workflow task keeps failing',
+            default: false,
+            withNegated: false,
+          },
+        },
+        positional: { kind: 'tuple', parameters: [workflow] },
+      },
+      docs: { brief: 'Stop a run before its next move' },
+    }),
+    doctor: buildCommand({
+      func(this: ClientContext, flags: { json: boolean }) {
+        return doctorCommand().doctor(this, flags);
+      },
+      parameters: {
+        flags: { json: { kind: 'boolean', brief: 'One JSON document', default: false, withNegated: false } },
+      },
+      docs: { brief: 'Tell what is missing on this machine, and the command that installs it' },
+    }),
+    lab: buildCommand({
+      // Here for the help only: `runCommandLine` hands everything behind `lab` to the lab's own command line.
+      func(this: ClientContext, _flags: object, ...words: string[]) {
+        return runLab(this, words);
+      },
+      parameters: {
+        positional: {
+          kind: 'array',
+          parameter: { brief: 'Arguments of the lab', parse: text, placeholder: 'argument' },
+        },
+      },
+      docs: { brief: 'The local Azure: up, down, status, console <vm>, logs, faults' },
+    }),
+  },
+  docs: { brief: 'A highly available MySQL pair on Azure: build it, fail it over, prove that nothing was lost' },
+});
+
+export const application = buildApplication(routes, {
+  name: 'hadb',
+  versionInfo: { currentVersion: VERSION },
+  scanner: { caseStyle: 'allow-kebab-for-camel' },
+  determineExitCode: (error) => exitCode(exitOfError(error)),
+  localization: { text: { ...text_en, exceptionWhileRunningCommand: describeError } },
+});
+
+/** Runs one command line; the exit code is left in `context.process.exitCode`. */
+export async function runCommandLine(words: readonly string[], context: ClientContext): Promise<void> {
+  // The lab has a command line of its own, options included.
+  if (words[0] === 'lab') return runLab(context, words.slice(1));
+  await run(application, words, context);
+  context.process.exitCode = translate(context.process.exitCode);
+}
+
+async function runLab(context: ClientContext, words: readonly string[]): Promise<void> {
+  context.process.exitCode = await startModule().runLab(context, words);
+}
+
+/** Stricli's own codes are negative; ours are documented. */
+function translate(code: number | string | null | undefined): number | string | null {
+  if (code === ExitCode.UnknownCommand || code === ExitCode.InvalidArgument) return exitCode('usage');
+  if (typeof code === 'number' && code < 0) return exitCode('internal');
+  return code ?? exitCode('passed');
+}

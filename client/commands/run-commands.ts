@@ -1,0 +1,180 @@
+import { buildWorkflowId } from '../../cluster/ids';
+import type { Decision } from '../../cluster/step';
+import type { DrillKind } from '../../workflows/messages';
+import { isInteractive } from '../context';
+import type { ClientContext } from '../context';
+import { ClientError } from '../messages';
+import type { ReportingFlags } from '../reporting/choose-reporter';
+import type { CommandResult } from '../reporting/reporter';
+import { buildRequest, destroyRequest, drillRequest, planRequest, switchoverRequest } from '../requests';
+import type { Starter } from '../requests';
+import { inSession, launch, watchRun } from '../session';
+import { readSpecification } from '../specification-file';
+
+/** The commands that start, watch and answer runs. */
+
+export interface RunFlags extends ReportingFlags {
+  /** Unset: wait on a terminal, return after the start otherwise. */
+  wait?: boolean | undefined;
+  /** Unset: wait for a decision on a terminal, fail at once otherwise. */
+  onFailure?: 'wait' | 'fail' | undefined;
+}
+
+export function build(context: ClientContext, flags: RunFlags, file: string | undefined): Promise<void> {
+  return inSession(context, flags, (session) =>
+    launch(
+      session,
+      buildRequest(readSpecification(context, file), starter(context, flags), 'refuse'),
+      waiting(context, flags),
+    ),
+  );
+}
+
+export function drill(
+  context: ClientContext,
+  flags: RunFlags,
+  kind: DrillKind,
+  file: string | undefined,
+): Promise<void> {
+  return inSession(context, flags, (session) => {
+    const request = drillRequest(readSpecification(context, file), kind, starter(context, flags), context.clock.now());
+    return launch(session, request, waiting(context, flags));
+  });
+}
+
+export function switchover(context: ClientContext, flags: RunFlags, file: string | undefined): Promise<void> {
+  return inSession(context, flags, (session) =>
+    launch(
+      session,
+      switchoverRequest(readSpecification(context, file), starter(context, flags)),
+      waiting(context, flags),
+    ),
+  );
+}
+
+export interface DestroyFlags extends RunFlags {
+  confirm?: string | undefined;
+}
+
+/** Deletes only after the name was typed: at the prompt, or with `--confirm`. */
+export function destroy(context: ClientContext, flags: DestroyFlags, file: string | undefined): Promise<void> {
+  return inSession(context, flags, async (session) => {
+    const read = readSpecification(context, file);
+    const { name } = read.specification;
+    const typed =
+      flags.confirm ??
+      (await context.ask(`This deletes the cluster ${name}, its machines, disks and data. Type its name to go on: `));
+    if (typed === undefined) {
+      throw new ClientError(
+        'HADB_E4006',
+        'usage',
+        `there is no terminal to ask at: repeat the name with --confirm ${name}`,
+      );
+    }
+    if (typed.trim() !== name) {
+      throw new ClientError('HADB_E4006', 'usage', `"${typed.trim()}" is not ${name}: nothing was deleted`);
+    }
+    return launch(session, destroyRequest(read, name, starter(context, flags)), waiting(context, flags));
+  });
+}
+
+export interface PlanFlags extends ReportingFlags {
+  /** Exit 2 when there are changes, as Terraform does. */
+  detailedExitcode: boolean;
+}
+
+export function plan(context: ClientContext, flags: PlanFlags, file: string | undefined): Promise<void> {
+  return inSession(context, flags, async (session) => {
+    const request = planRequest(
+      readSpecification(context, file),
+      starter(context, { onFailure: 'fail' }),
+      context.clock.now(),
+    );
+    const result = await launch(session, request, { wait: true });
+    return flags.detailedExitcode ? detailed(result) : result;
+  });
+}
+
+/** 0 nothing to do, 1 could not be told, 2 changes. */
+function detailed(result: CommandResult): CommandResult {
+  if (result.exit !== 'passed') return { ...result, exit: result.exit === 'unknown' ? 'failed' : result.exit };
+  const changes = (result.progress?.steps ?? []).filter(
+    ({ outcome }) => outcome !== undefined && (outcome.result === 'changed' || (outcome.drift?.length ?? 0) > 0),
+  );
+  return changes.length === 0 ? result : { ...result, exit: 'unknown', summary: result.summary };
+}
+
+export function watch(context: ClientContext, flags: ReportingFlags, workflow: string): Promise<void> {
+  return inSession(context, flags, async (session) => {
+    const temporal = await session.temporal();
+    const workflowId = fullWorkflowId(workflow);
+    const watched = temporal.watch(workflowId);
+    const { runId } = await watched.look();
+    const run = { workflowId, runId, ...(watched.url === undefined ? {} : { url: watched.url }) };
+    session.reporter.started({ ...run, attached: true, watched: true });
+    return watchRun(session, run);
+  });
+}
+
+export interface DecideFlags extends ReportingFlags {
+  reason?: string | undefined;
+}
+
+export function decide(
+  context: ClientContext,
+  flags: DecideFlags,
+  workflow: string,
+  step: string,
+  decision: Decision,
+): Promise<void> {
+  return inSession(context, flags, async (session) => {
+    const reason = flags.reason ?? (decision === 'retry' ? 'retried by hand' : undefined);
+    if (reason === undefined) {
+      throw new ClientError('HADB_E4008', 'usage', `say why: ${decision} needs --reason, which is kept with the run`);
+    }
+    const temporal = await session.temporal();
+    const workflowId = fullWorkflowId(workflow);
+    await temporal.decide(workflowId, { step, decision, by: context.settings.user, reason });
+    return {
+      exit: 'passed',
+      summary: `${workflowId}: ${step} is answered with ${decision}. Watch it with: hadb watch ${workflowId}`,
+    };
+  });
+}
+
+export interface CancelFlags extends ReportingFlags {
+  terminate: boolean;
+}
+
+export function cancel(context: ClientContext, flags: CancelFlags, workflow: string): Promise<void> {
+  return inSession(context, flags, async (session) => {
+    const temporal = await session.temporal();
+    const workflowId = fullWorkflowId(workflow);
+    if (flags.terminate) {
+      await temporal.terminate(workflowId, `terminated by ${context.settings.user} with hadb cancel --terminate`);
+      return { exit: 'passed', summary: `${workflowId} is terminated; starting it again goes on from what is done` };
+    }
+    await temporal.cancel(workflowId);
+    return {
+      exit: 'passed',
+      summary: `${workflowId} is asked to stop before its next move. Watch it with: hadb watch ${workflowId}`,
+    };
+  });
+}
+
+/** A bare cluster name means its build. */
+function fullWorkflowId(workflow: string): string {
+  return workflow.includes('/') ? workflow : buildWorkflowId(workflow);
+}
+
+function starter(context: ClientContext, flags: Pick<RunFlags, 'onFailure'>): Starter {
+  return {
+    taskQueue: context.settings.taskQueue,
+    user: context.settings.user,
+    onFailure: flags.onFailure ?? (isInteractive(context) ? 'wait' : 'fail'),
+  };
+}
+
+function waiting(context: ClientContext, flags: RunFlags): { wait: boolean } {
+  return { wait: flags.wait ?? isInteractive(context) };
+}

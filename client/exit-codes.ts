@@ -1,0 +1,33 @@
+import type { FailureCode } from '../cluster/errors';
+
+/** What a program that calls `hadb` may rely on; `docs/exit-codes.md` is compared with this table by a test. */
+export const EXIT_CODES = {
+  passed: { code: 0, meaning: 'the run passed, or the command did what it was asked' },
+  failed: { code: 1, meaning: 'the run failed, a check did not hold, or `doctor` found something missing' },
+  unknown: {
+    code: 2,
+    meaning:
+      'the verdict is unknown (a run timed out or ended without a verdict); for `plan --detailed-exitcode`: there are changes',
+  },
+  refused: { code: 3, meaning: 'a gate was not met and nothing was done: another operation holds the cluster' },
+  detached: {
+    code: 4,
+    meaning: 'the run was cancelled or terminated, or the command stopped watching it before its end',
+  },
+  usage: { code: 64, meaning: 'the command line or the specification is wrong; every problem is named' },
+  unreachable: { code: 69, meaning: 'Temporal cannot be reached' },
+  internal: { code: 70, meaning: 'an unexpected error of hadb' },
+} as const;
+
+export type ExitName = keyof typeof EXIT_CODES;
+export type ExitCode = (typeof EXIT_CODES)[ExitName]['code'];
+
+export function exitCode(name: ExitName): ExitCode {
+  return EXIT_CODES[name].code;
+}
+
+/** A run that ended with this failure: refused before it did anything, impossible input, or an honest failure. */
+export function exitForFailure(code: FailureCode | undefined): ExitName {
+  if (code === 'ClusterLocked') return 'refused';
+  return code === 'BadSpecification' ? 'usage' : 'failed';
+}

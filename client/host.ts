@@ -1,0 +1,84 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants, readFileSync, readdirSync, statfsSync, existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, dirname, join } from 'node:path';
+
+/** What `doctor` and `start` ask of this computer; tests make theirs. */
+export interface Host {
+  readonly nodeVersion: string;
+  readonly isRoot: boolean;
+  /** Path of a program, also where an ordinary user's PATH does not look (`/usr/sbin`). */
+  findProgram(name: string): string | undefined;
+  /** `ID` and `ID_LIKE` of /etc/os-release: `debian`, `ubuntu debian` … */
+  readonly systems: readonly string[];
+  /** Bytes free for an ordinary user on the file system of this directory, or of its nearest parent that exists. */
+  freeBytes(directory: string): number | undefined;
+  canListen(address: string): Promise<boolean>;
+  /** First line of what a program prints on standard output; undefined when it fails. */
+  firstLine(command: string, args: readonly string[]): string | undefined;
+  /** Runs a program with its output going to standard error; returns its exit code. */
+  run(command: string, args: readonly string[], environment?: Record<string, string>): Promise<number>;
+  /** True when apt knows packages: a fresh machine has no lists. */
+  hasPackageLists(): boolean;
+}
+
+const SYSTEM_PATH = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+export function createHost(searchPath: string): Host {
+  const directories = [...searchPath.split(delimiter), ...SYSTEM_PATH];
+  return {
+    nodeVersion: process.versions.node,
+    isRoot: process.geteuid?.() === 0,
+    findProgram: (name) => directories.map((directory) => join(directory, name)).find(isExecutable),
+    systems: readSystems(),
+    freeBytes(directory) {
+      const existing = nearestExisting(directory);
+      if (existing === undefined) return undefined;
+      const { bavail, bsize } = statfsSync(existing);
+      return bavail * bsize;
+    },
+    canListen: (address) =>
+      new Promise((resolve) => {
+        const server = createServer();
+        server.once('error', () => resolve(false));
+        server.listen({ host: address, port: 0 }, () => server.close(() => resolve(true)));
+      }),
+    firstLine(command, args) {
+      const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
+      return status === 0 ? (stdout.split('\n')[0] ?? '') : undefined;
+    },
+    run: (command, args, environment = {}) =>
+      new Promise((resolve, reject) => {
+        const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+        const child = spawn('env', [...settings, command, ...args], { stdio: ['inherit', 2, 2] });
+        child.once('error', reject);
+        child.once('close', (code) => resolve(code ?? 1));
+      }),
+    hasPackageLists: () => listNames('/var/lib/apt/lists').some((name) => /_Packages(?:\.\w+)?$/.test(name)),
+  };
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function nearestExisting(directory: string): string | undefined {
+  if (existsSync(directory)) return directory;
+  const parent = dirname(directory);
+  return parent === directory ? undefined : nearestExisting(parent);
+}
+
+function readSystems(): string[] {
+  if (!existsSync('/etc/os-release')) return [];
+  const text = readFileSync('/etc/os-release', 'utf8');
+  return [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap((match) => (match[1] ?? '').split(' '));
+}
+
+function listNames(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
+}

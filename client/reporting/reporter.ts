@@ -1,0 +1,43 @@
+import type { Progress, StepWait, Verdict } from '../../cluster/step';
+import type { ExitName } from '../exit-codes';
+import type { MessageCode } from '../messages';
+import type { RunEvent } from '../run-events';
+
+/** What a command tells, in one of four ways: live (a terminal), lines, quiet (piped), JSON lines. */
+export interface Reporter {
+  started(run: RunReference & { attached: boolean; watched: boolean }): void;
+  event(event: RunEvent): void;
+  /** The present state, for those who draw it. */
+  look(progress: Progress | undefined, waits: readonly StepWait[]): void;
+  /** Stopped watching; the run goes on. */
+  detached(run: RunReference): void;
+  notice(code: MessageCode, message: string): void;
+  /** The last thing said. */
+  result(result: CommandResult): void;
+}
+
+export interface RunReference {
+  workflowId: string;
+  runId?: string;
+  url?: string;
+}
+
+export interface CommandResult {
+  exit: ExitName;
+  /** One sentence: how it ended. */
+  summary: string;
+  run?: RunReference & { status: string };
+  verdict?: Verdict;
+  progress?: Progress;
+  failure?: { code?: string; message: string; observed?: string; whatNow?: string };
+}
+
+/** How many steps ended in which way: "12 changed, 30 unchanged". */
+export function countResults(progress: Progress): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { state, outcome } of progress.steps) {
+    const kind = state === 'done' ? (outcome?.result ?? 'done') : state;
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return counts;
+}

@@ -1,0 +1,96 @@
+import { formatDuration } from '../clock';
+import { identity } from '../run-events';
+import type { Progress, StepRecord, StepState, StepWait } from '../../cluster/step';
+import type { CommandResult } from './reporter';
+import { countResults } from './reporter';
+import type { Paint } from './paint';
+
+/** Text of steps and results, the same for every way of telling them. Pure. */
+
+const MARKS: Record<StepState, { mark: string; format: Parameters<Paint>[0] }> = {
+  pending: { mark: '·', format: 'dim' },
+  running: { mark: '›', format: 'cyan' },
+  waiting: { mark: '?', format: 'yellow' },
+  done: { mark: '✔', format: 'green' },
+  skipped: { mark: '»', format: 'yellow' },
+  failed: { mark: '✖', format: 'red' },
+  cancelled: { mark: '■', format: 'yellow' },
+};
+
+const DURATION_WIDTH = 9;
+const NODE_WIDTH = 8;
+
+export function stepLine(record: StepRecord, now: number, paint: Paint, wait?: StepWait): string {
+  const { mark, format } = MARKS[record.state];
+  const duration = stepDuration(record, now).padStart(DURATION_WIDTH);
+  const node = (record.node ?? '').padEnd(NODE_WIDTH);
+  const remark = stepRemark(record, wait);
+  return `${paint(format, mark)} ${paint('dim', duration)}  ${paint('cyan', node)}  ${record.sentence}${remark === '' ? '' : paint('dim', `  ${remark}`)}`;
+}
+
+function stepDuration(record: StepRecord, now: number): string {
+  const started = Date.parse(record.startedAt);
+  const ended = record.endedAt === undefined ? now : Date.parse(record.endedAt);
+  return Number.isNaN(started) || Number.isNaN(ended) ? '' : formatDuration(ended - started);
+}
+
+function stepRemark(record: StepRecord, wait: StepWait | undefined): string {
+  if (wait !== undefined) return describeWait(wait);
+  if (record.state === 'done') return record.outcome?.result === 'unchanged' ? 'unchanged' : '';
+  return record.state === 'skipped' ? `skipped by ${record.decidedBy?.by ?? 'somebody'}` : '';
+}
+
+/** `waiting for both disks to be UpToDate, 42 %, 58.2 MiB/s, 12 s left`. */
+export function describeWait(wait: StepWait): string {
+  return [
+    wait.waitingFor,
+    wait.percent === undefined ? undefined : `${Math.floor(wait.percent)} %`,
+    wait.rateKiBPerSecond === undefined ? undefined : `${(wait.rateKiBPerSecond / 1024).toFixed(1)} MiB/s`,
+    wait.remainingSeconds === undefined ? undefined : `${formatDuration(wait.remainingSeconds * 1000)} left`,
+  ]
+    .filter((part) => part !== undefined && part !== '')
+    .join(', ');
+}
+
+/** What failed, what was seen, and what to do: the lines beneath a failed or waiting step. */
+export function failureLines(record: StepRecord, workflowId: string | undefined, paint: Paint): string[] {
+  const { failure } = record;
+  if (failure === undefined) return [];
+  const lines = [`${paint('red', failure.code)}: ${failure.message}`];
+  if (failure.observed !== undefined) lines.push(`seen: ${failure.observed}`);
+  if (failure.whatNow !== undefined) lines.push(`what now: ${failure.whatNow}`);
+  if (record.state === 'waiting' && workflowId !== undefined) {
+    for (const choice of record.choices ?? []) {
+      const reason = choice === 'retry' ? '' : ' --reason "…"';
+      lines.push(paint('yellow', `hadb decide ${workflowId} ${identity(record)} ${choice}${reason}`));
+    }
+  }
+  return lines.flatMap((line) => line.split('\n')).map((line) => `    ${line}`);
+}
+
+export function resultLines(result: CommandResult, paint: Paint): string[] {
+  const good = result.exit === 'passed';
+  const lines = [
+    `${paint(good ? 'green' : 'red', good ? '✔' : '✖')} ${paint('bold', result.verdict?.summary ?? result.summary)}`,
+  ];
+  for (const check of result.verdict?.checks ?? []) {
+    const mark = check.passed ? paint('green', '✔') : paint('red', '✖');
+    lines.push(`  ${mark} ${check.name}: ${check.detail}`);
+  }
+  const { failure } = result;
+  if (failure !== undefined) {
+    lines.push(`  ${failure.code === undefined ? '' : `${failure.code}: `}${failure.message}`);
+    if (failure.observed !== undefined) lines.push(`  seen: ${failure.observed}`);
+    if (failure.whatNow !== undefined) lines.push(`  what now: ${failure.whatNow}`);
+  }
+  if (result.progress !== undefined) lines.push(paint('dim', `  ${describeCounts(result.progress)}`));
+  if (result.run?.url !== undefined) lines.push(paint('dim', `  ${result.run.url}`));
+  return lines;
+}
+
+const COUNT_WORDS: Record<string, string> = { changedEarlier: 'changed earlier' };
+
+export function describeCounts(progress: Progress): string {
+  const counts = Object.entries(countResults(progress)).map(([kind, count]) => `${count} ${COUNT_WORDS[kind] ?? kind}`);
+  return `${progress.steps.length} steps: ${counts.join(', ')}`;
+}

@@ -1,0 +1,62 @@
+import { stepIdentity } from '../cluster/ids';
+import type { Progress, StepRecord, StepWait } from '../cluster/step';
+import type { MessageCode } from './messages';
+
+/** What happens in a run, as its watcher tells it: made by comparing two looks at the step table. Pure. */
+
+export type RunEvent =
+  | { type: 'step'; code: MessageCode; step: string; record: StepRecord; previous?: StepRecord['state'] }
+  | { type: 'wait'; code: 'HADB_I2002'; wait: StepWait }
+  | { type: 'retry'; code: 'HADB_W2003'; step: string; attempt: number; message: string }
+  | { type: 'notice'; code: MessageCode; message: string };
+
+/** Events that lead from one look to the next, in the order of the table. */
+export function diffProgress(before: Progress | undefined, after: Progress): RunEvent[] {
+  const known = new Map(before?.steps.map((record) => [identity(record), record]));
+  return after.steps.flatMap((record): RunEvent[] => {
+    const previous = known.get(identity(record));
+    if (record.state === 'pending') return [];
+    if (previous === undefined || changed(previous, record)) return stepEvents(record, previous);
+    return retryEvents(record, previous);
+  });
+}
+
+function stepEvents(record: StepRecord, previous: StepRecord | undefined): RunEvent[] {
+  const events: RunEvent[] = [
+    {
+      type: 'step',
+      code: stepCode(record),
+      step: identity(record),
+      record,
+      ...(previous === undefined ? {} : { previous: previous.state }),
+    },
+  ];
+  const drift = record.state === 'done' ? (record.outcome?.drift ?? []) : [];
+  for (const deviation of drift) {
+    events.push({ type: 'notice', code: 'HADB_W2006', message: `drift at ${identity(record)}: ${deviation}` });
+  }
+  return events;
+}
+
+/** While a step runs, its failure is that of the last try. */
+function retryEvents(record: StepRecord, previous: StepRecord): RunEvent[] {
+  const { failure, attempts, state } = record;
+  if (state !== 'running' || failure === undefined || attempts <= previous.attempts) return [];
+  const message = `${failure.code}: ${failure.message}`;
+  return [{ type: 'retry', code: 'HADB_W2003', step: identity(record), attempt: attempts, message }];
+}
+
+function stepCode(record: StepRecord): MessageCode {
+  if (record.state === 'waiting') return 'HADB_W2004';
+  return record.state === 'failed' ? 'HADB_E2005' : 'HADB_I2001';
+}
+
+/** A step that failed, was decided upon and runs again within one poll still differs by its tries. */
+function changed(previous: StepRecord, record: StepRecord): boolean {
+  if (previous.state !== record.state) return true;
+  return record.state === 'waiting' && previous.attempts !== record.attempts;
+}
+
+export function identity(record: Pick<StepRecord, 'id' | 'node'>): string {
+  return stepIdentity(record.id, record.node);
+}

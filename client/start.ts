@@ -1,0 +1,159 @@
+import { join } from 'node:path';
+import { readLabSettings, readTemporalCliSettings } from '../settings';
+import type { ClientSettings, LabSettings } from '../settings';
+import type * as MachineDrivers from '../lab/machines/driver';
+import { isInteractive } from './context';
+import type { ClientContext } from './context';
+import { createEmbedded } from './embedded';
+import type { Embedded, LabImage, LabPiece, PieceReport } from './embedded';
+import { examine } from './examination';
+import type { Finding } from './examination';
+import { createHost } from './host';
+import type { Host } from './host';
+import { installHostPackages } from './host-packages';
+import type { ReportingFlags } from './reporting/choose-reporter';
+import type { CommandResult } from './reporting/reporter';
+import { buildRequest, drillRequest } from './requests';
+import type { Starter } from './requests';
+import { inSession, launch } from './session';
+import type { Session } from './session';
+import { readSpecification } from './specification-file';
+import { chosenTarget } from './temporal';
+import { createTemporalPiece, examineTemporalCli } from './temporal-piece';
+import { PACKAGE_DIRECTORY } from './version';
+import { createWorkerProcess } from './worker-process';
+
+/**
+ * `npm start`, and the one place of the command line that knows lab and worker: everything else reaches the lab as it would
+ * reach Azure.
+ */
+
+export interface StartFlags extends ReportingFlags {
+  image: LabImage;
+  onFailure?: 'wait' | 'fail' | undefined;
+  down: boolean;
+}
+
+export function start(context: ClientContext, flags: StartFlags): Promise<void> {
+  // Minutes of work: somebody who pipes it still wants to see it go on.
+  const progress = flags.progress === 'auto' && !isInteractive(context) ? 'lines' : flags.progress;
+  return inSession(context, { ...flags, progress }, async (session) => {
+    const { reporter } = session;
+    await context.prepareHost((code, message) => reporter.notice(code, message));
+    await context.embedded().up((code, message) => reporter.notice(code, message), { image: flags.image });
+    const result = await buildAndProve(session, {
+      taskQueue: context.settings.taskQueue,
+      user: context.settings.user,
+      onFailure: flags.onFailure ?? (isInteractive(context) ? 'wait' : 'fail'),
+    });
+    if (flags.down && result.exit !== 'detached') {
+      await context.embedded().down((code, message) => reporter.notice(code, message));
+    }
+    return result;
+  });
+}
+
+/** The build proves itself by the article's tests; on a cluster that has passed them the hard one is made again. */
+async function buildAndProve(session: Session, starter: Starter): Promise<CommandResult> {
+  const { context } = session;
+  const specification = readSpecification(context, context.embedded().specificationFile());
+  const built = await launch(session, buildRequest(specification, starter, 'attach'), { wait: true });
+  if (built.exit !== 'passed' || hasJustFailedOver(built)) return built;
+  return launch(session, drillRequest(specification, 'node-power-off', starter, context.clock.now()), { wait: true });
+}
+
+/** True when this very build made a failover drill: its steps then changed something. */
+function hasJustFailedOver({ progress }: CommandResult): boolean {
+  return (progress?.steps ?? []).some(({ id, outcome }) => /power-off/.test(id) && outcome?.result === 'changed');
+}
+
+/** What `lab/lab.ts` offers to whoever starts it. */
+interface LabModule {
+  labUp(options: {
+    settings: LabSettings;
+    image?: LabImage;
+    onProgress: (sentence: string) => void;
+  }): Promise<{ environment: Record<string, string> }>;
+  labDown(options: { settings: LabSettings; onProgress?: (sentence: string) => void }): Promise<void>;
+  labStatus(options: { settings: LabSettings }): {
+    environment?: Record<string, string>;
+    processes: {
+      name: string;
+      state: 'running' | 'stopped' | 'dead';
+      pid?: number;
+      logFile?: string;
+      detail?: string;
+    }[];
+  };
+}
+
+// `require`, as in application.ts: only the commands that need lab or drivers load them.
+const labModule = () => require('../lab/lab') as LabModule;
+const labCommandLine = () =>
+  require('../lab/cli') as { runLabCommand(words: readonly string[], context: ClientContext): Promise<number> };
+const machineDrivers = () => require('../lab/machines/driver') as typeof MachineDrivers;
+
+function createLabPiece(settings: ClientSettings): LabPiece {
+  const labSettings = readLabSettings(settings.temporalEnvironment);
+  const piece: LabPiece = {
+    async ensure(report, { image }) {
+      const { environment } = await labModule().labUp({
+        settings: labSettings,
+        ...(image === undefined ? {} : { image }),
+        onProgress: (sentence) => report('HADB_I5001', sentence),
+      });
+      report('HADB_I5002', 'the lab runs');
+      return environment;
+    },
+    environment: () => labModule().labStatus({ settings: labSettings }).environment,
+    specificationFile: () =>
+      piece.environment() === undefined ? undefined : join(PACKAGE_DIRECTORY, 'examples', 'lab.yaml'),
+    status: async () => labModule().labStatus({ settings: labSettings }).processes,
+    stop: () => labModule().labDown({ settings: labSettings }),
+  };
+  return piece;
+}
+
+export function wireEmbedded(settings: ClientSettings): Embedded {
+  return createEmbedded({
+    temporal: createTemporalPiece(readTemporalCliSettings(settings.temporalEnvironment)),
+    lab: createLabPiece(settings),
+    worker: createWorkerProcess({
+      stateDirectory: settings.stateDirectory,
+      codeDirectory: join(PACKAGE_DIRECTORY, 'dist'),
+    }),
+    workerEnvironment: { HADB_TASK_QUEUE: settings.taskQueue },
+    ...(settings.temporalChosen ? { chosen: chosenTarget(settings.temporalEnvironment, settings.temporalUi) } : {}),
+  });
+}
+
+export async function examineThisMachine(settings: ClientSettings): Promise<Finding[]> {
+  const host = thisHost(settings);
+  const temporalSettings = readTemporalCliSettings(settings.temporalEnvironment);
+  const temporal = settings.temporalChosen
+    ? { found: 'TEMPORAL_ADDRESS or TEMPORAL_PROFILE names one' }
+    : await examineTemporalCli(temporalSettings, host.findProgram('go') !== undefined);
+  return examine(host, {
+    stateDirectory: settings.stateDirectory,
+    cacheDirectory: settings.cacheDirectory,
+    missingPackages: missingHostPackages(settings),
+    temporal,
+  });
+}
+
+export async function prepareThisHost(settings: ClientSettings, report: PieceReport): Promise<void> {
+  await installHostPackages(thisHost(settings), missingHostPackages(settings), report);
+}
+
+export function runLab(context: ClientContext, words: readonly string[]): Promise<number> {
+  return labCommandLine().runLabCommand(words, context);
+}
+
+function thisHost(settings: ClientSettings): Host {
+  return createHost(readTemporalCliSettings(settings.temporalEnvironment).searchPath);
+}
+
+/** Before an engine is probed: with the engine that developers and CI run on. */
+function missingHostPackages(settings: ClientSettings): string[] {
+  return machineDrivers().requiredHostPackages(readLabSettings(settings.temporalEnvironment).engine ?? 'uml');
+}

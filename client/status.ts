@@ -1,0 +1,223 @@
+import { Resolver } from 'node:dns/promises';
+import { clusterLockId, secretNames } from '../cluster/ids';
+import { ClusterSpecification } from '../cluster/specification/specification';
+import type { PieceStatus } from './embedded';
+import { FAILING_TASK_ATTEMPTS, failingTask } from './follow';
+import type { RunSummary, Temporal } from './temporal';
+import { isOpen } from './watched-run';
+
+/** What `hadb status` tells: pieces of this computer, Temporal, and each cluster that Temporal knows of. */
+export interface Status {
+  schema: '1.0';
+  pieces: PieceStatus[];
+  temporal: { address: string; namespace: string; uiUrl?: string; reachable: boolean; problem?: string } | null;
+  clusters: ClusterStatus[];
+}
+
+export interface ClusterStatus {
+  name: string;
+  state: ClusterState;
+  /** The newest run of any operation on it. */
+  lastRun: { workflowId: string; runId: string; type: string; status: string; startedAt: string; url?: string };
+  /** The operation that holds it now. */
+  heldBy?: { workflowId: string; runbook?: string };
+  /** A run whose workflow task keeps failing, and the way out. */
+  failing?: { workflowId: string; runId: string; wayOut: string };
+  /** A run that waits for a decision on a failed step. */
+  waiting?: { workflowId: string; steps: string[] };
+  endpoint?: DatabaseEndpoint;
+}
+
+/** From the runs alone: what the cluster itself is like is asked by `hadb plan` or a build. */
+export type ClusterState =
+  'building' | 'built' | 'build failed' | 'in operation' | 'operation failed' | 'destroyed' | 'unknown';
+
+export interface DatabaseEndpoint {
+  host: string;
+  /** What the host name resolves to where the system's resolver does not know it. */
+  address?: string;
+  port: number;
+  user: string;
+  schema: string;
+  passwordFile: string;
+}
+
+export interface EndpointSources {
+  /** `address:port` of the name server to ask first. */
+  nameServer?: string;
+  locateSecret(name: string): string;
+  databaseUser: string;
+}
+
+export const OPERATIONS = ['buildCluster', 'failoverDrill', 'switchover', 'destroyCluster'] as const;
+const MAX_RUNS = 300;
+
+export async function readClusters(temporal: Temporal, sources: EndpointSources): Promise<ClusterStatus[]> {
+  const types = OPERATIONS.map((type) => `'${type}'`).join(', ');
+  const runs = await temporal.list(`WorkflowType IN (${types})`, MAX_RUNS);
+  const byCluster = new Map<string, RunSummary[]>();
+  for (const run of [...runs].sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime())) {
+    const cluster = clusterOf(run.workflowId);
+    if (cluster !== undefined) byCluster.set(cluster, [...(byCluster.get(cluster) ?? []), run]);
+  }
+  return Promise.all([...byCluster].map(([name, known]) => readCluster(temporal, name, known, sources)));
+}
+
+/** Ids of operations are `<runbook>/<cluster>` with more behind it: see `cluster/ids.ts`. */
+export function clusterOf(workflowId: string): string | undefined {
+  return workflowId.split('/')[1];
+}
+
+async function readCluster(
+  temporal: Temporal,
+  name: string,
+  runs: readonly RunSummary[],
+  sources: EndpointSources,
+): Promise<ClusterStatus> {
+  const [lastRun] = runs;
+  if (lastRun === undefined) throw new Error(`cluster ${name} without a run`);
+  const open = runs.filter(({ status }) => isOpen(status));
+  const holder = await temporal.readOpenMemo(clusterLockId(name));
+  const troubles = await Promise.all(open.map((run) => readTrouble(temporal, run)));
+  const state = clusterState(runs);
+  const endpoint = state === 'destroyed' ? undefined : await readEndpoint(temporal, runs, sources);
+  const url = temporal.watch(lastRun.workflowId, lastRun.runId).url;
+  const { workflowId, runId, type, status, startedAt } = lastRun;
+  return {
+    name,
+    state,
+    lastRun: {
+      workflowId,
+      runId,
+      type,
+      status,
+      startedAt: startedAt.toISOString(),
+      ...(url === undefined ? {} : { url }),
+    },
+    ...(holder === undefined ? {} : { heldBy: readHolder(holder) }),
+    ...firstOf(troubles),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
+}
+
+/** What the newest runs of build, destroy and other operations say together. Pure. */
+export function clusterState(runs: readonly Pick<RunSummary, 'type' | 'status'>[]): ClusterState {
+  const [newest] = runs;
+  if (newest === undefined) return 'unknown';
+  if (isOpen(newest.status)) return newest.type === 'buildCluster' ? 'building' : 'in operation';
+  const ended = runs.filter(({ status }) => !isOpen(status));
+  const lastMade = ended.find(({ type }) => type === 'buildCluster' || type === 'destroyCluster');
+  if (lastMade?.type === 'destroyCluster' && lastMade.status === 'COMPLETED') return 'destroyed';
+  if (newest.status === 'COMPLETED') return lastMade?.type === 'buildCluster' ? 'built' : 'unknown';
+  return newest.type === 'buildCluster' ? 'build failed' : 'operation failed';
+}
+
+type Trouble = Pick<ClusterStatus, 'failing' | 'waiting'>;
+
+async function readTrouble(temporal: Temporal, { workflowId, runId }: RunSummary): Promise<Trouble> {
+  const watched = temporal.watch(workflowId, runId);
+  const look = await watched.look();
+  if (look.workflowTaskAttempt >= FAILING_TASK_ATTEMPTS) {
+    return { failing: { workflowId, runId, wayOut: failingTask(workflowId, await watched.workflowTaskFailure()) } };
+  }
+  const progress = await watched.progress();
+  const steps = (progress?.steps ?? [])
+    .filter(({ state }) => state === 'waiting')
+    .map(({ id, node }) => (node === undefined ? id : `${id}/${node}`));
+  return steps.length === 0 ? {} : { waiting: { workflowId, steps } };
+}
+
+function firstOf(troubles: readonly Trouble[]): Trouble {
+  return Object.assign({}, ...[...troubles].reverse()) as Trouble;
+}
+
+function readHolder(memo: Record<string, unknown>): { workflowId: string; runbook?: string } {
+  const { holder, runbook } = memo;
+  return {
+    workflowId: typeof holder === 'string' ? holder : 'an operation without a name',
+    ...(typeof runbook === 'string' ? { runbook } : {}),
+  };
+}
+
+/** From the specification of the newest build: the public address carries its DNS label, as Azure makes it. */
+async function readEndpoint(
+  temporal: Temporal,
+  runs: readonly RunSummary[],
+  sources: EndpointSources,
+): Promise<DatabaseEndpoint | undefined> {
+  const build = runs.find(({ type }) => type === 'buildCluster');
+  if (build === undefined) return undefined;
+  const input = await temporal.readInput(build.workflowId, build.runId);
+  const given =
+    typeof input === 'object' && input !== null && 'specification' in input ? input.specification : undefined;
+  const parsed = ClusterSpecification.safeParse(given);
+  if (!parsed.success) return undefined;
+  const { name, dnsLabel, location, database } = parsed.data;
+  const host = `${dnsLabel}.${location.toLowerCase().replaceAll(' ', '')}.cloudapp.azure.com`;
+  const address = await resolve(host, sources.nameServer);
+  return {
+    host,
+    ...(address === undefined ? {} : { address }),
+    port: database.port,
+    user: sources.databaseUser,
+    schema: database.schema,
+    passwordFile: sources.locateSecret(secretNames(name).clientPassword),
+  };
+}
+
+async function resolve(host: string, nameServer: string | undefined): Promise<string | undefined> {
+  if (nameServer === undefined) return undefined;
+  const resolver = new Resolver({ timeout: 1_000, tries: 1 });
+  resolver.setServers([nameServer]);
+  const addresses = await resolver.resolve4(host).catch(() => []);
+  return addresses[0];
+}
+
+export function renderStatus(status: Status): string {
+  const pieces = status.pieces.map(({ name, state, pid, address, detail, logFile }) =>
+    [
+      `  ${name.padEnd(12)} ${state.padEnd(8)}`,
+      pid === undefined ? '' : `process ${pid}`,
+      address ?? '',
+      detail ?? '',
+      logFile ?? '',
+    ]
+      .filter((part) => part !== '')
+      .join('  '),
+  );
+  return [
+    'Pieces on this computer',
+    ...pieces,
+    '',
+    ...renderTemporal(status.temporal),
+    ...status.clusters.flatMap(renderCluster),
+    ...(status.clusters.length === 0 && status.temporal?.reachable === true ? ['', 'No cluster yet: hadb build'] : []),
+  ].join('\n');
+}
+
+function renderTemporal(temporal: Status['temporal']): string[] {
+  if (temporal === null) return ['Temporal  none: start the embedded one with "hadb up", or set TEMPORAL_ADDRESS'];
+  const { address, namespace, uiUrl, reachable, problem } = temporal;
+  const state = reachable ? 'answers' : `does not answer${problem === undefined ? '' : `: ${problem}`}`;
+  return [`Temporal  ${address}, namespace ${namespace}, ${state}`, ...(uiUrl === undefined ? [] : [`  UI  ${uiUrl}`])];
+}
+
+function renderCluster(cluster: ClusterStatus): string[] {
+  const { name, state, lastRun, heldBy, failing, waiting, endpoint } = cluster;
+  return [
+    '',
+    `Cluster ${name}: ${state}`,
+    `  last run   ${lastRun.workflowId}, ${lastRun.status.toLowerCase()}, ${lastRun.startedAt}`,
+    ...(lastRun.url === undefined ? [] : [`             ${lastRun.url}`]),
+    ...(heldBy === undefined ? [] : [`  held by    ${heldBy.workflowId}`]),
+    ...(failing === undefined ? [] : [`  FAILING    ${failing.wayOut}`]),
+    ...(waiting?.steps ?? []).map(
+      (step) => `  WAITING    hadb decide ${waiting?.workflowId} ${step} retry|skip|abort --reason "…"`,
+    ),
+    ...(endpoint === undefined ? [] : [`  database   ${renderEndpoint(endpoint)}`]),
+  ];
+}
+
+export function renderEndpoint({ host, address, port, user, schema, passwordFile }: DatabaseEndpoint): string {
+  return `mysql -h ${address ?? host} -P ${port} -u ${user} -p"$(cat ${passwordFile})" ${schema}`;
+}
