@@ -1,6 +1,7 @@
 import {
   CancellationScope,
   CancelledFailure,
+  ContinueAsNew,
   condition,
   log,
   setCurrentDetails,
@@ -129,6 +130,7 @@ export async function runRunbook<Input extends RunbookInput>(runbook: Runbook<In
     refuseFailedVerdict(progress.verdict);
     return end(progress, 'completed');
   } catch (error) {
+    if (error instanceof ContinueAsNew) throw error;
     if (isCancelOfTheRun(error)) {
       end(progress, 'cancelled');
       throw error;

@@ -1,8 +1,9 @@
-import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { Progress, StepRecord } from '../../cluster/step';
-import { decideUpdate, progressQuery, type DecideInput } from '../../workflows/messages';
+import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import { CancelledFailure } from '@temporalio/common';
+import type { Progress } from '../../cluster/step';
+import { progressQuery } from '../../workflows/messages';
 import { failWith, ScriptedActivities, succeed, untilCancelled, waitFor } from './fake-activities';
+import { currentDetails, decide, eventually, failureOf, progressIn, stateReached, stepOf } from './runs';
 import { specificationFor, startTemporalForTests, type TemporalForTests } from './temporal-for-tests';
 
 let temporal: TemporalForTests;
@@ -476,62 +477,9 @@ describe('an input that is wrong', () => {
   });
 });
 
-async function failureOf(handle: WorkflowHandle): Promise<ApplicationFailure> {
-  const error: unknown = await handle.result().then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (!(error instanceof WorkflowFailedError) || !(error.cause instanceof ApplicationFailure)) {
-    throw new Error(`the run did not fail with an ApplicationFailure but with ${String(error)}`);
-  }
-  return error.cause;
-}
-
-function progressIn(failure: ApplicationFailure): Progress {
-  return failure.details?.[0] as Progress;
-}
-
-function stepOf(progress: Progress, id: string, node?: string): StepRecord {
-  const found = progress.steps.find((step) => step.id === id && (node === undefined || step.node === node));
-  if (found === undefined) throw new Error(`no step ${id} among ${progress.steps.map((step) => step.id).join(', ')}`);
-  return found;
-}
-
-async function stateReached(handle: WorkflowHandle, state: Progress['state']): Promise<Progress> {
-  let progress: Progress | undefined;
-  await eventually(async () => {
-    progress = await handle.query(progressQuery);
-    expect(progress.state).toBe(state);
-  });
-  return progress as Progress;
-}
-
-async function decide(handle: WorkflowHandle, decision: Pick<DecideInput, 'step' | 'decision'>): Promise<void> {
-  await handle.executeUpdate(decideUpdate, { args: [{ ...decision, by: 'the test', reason: 'it says so' }] });
-}
-
 async function refusalOf(handle: WorkflowHandle, decision: object | string): Promise<string> {
   const input = typeof decision === 'string' ? decision : { by: 'the test', reason: 'it says so', ...decision };
   const error: unknown = await handle.executeUpdate('decide', { args: [input] }).catch((error: unknown) => error);
   if (!(error instanceof WorkflowUpdateFailedError)) throw new Error(`not refused: ${JSON.stringify(error)}`);
   return error.cause?.message ?? '';
-}
-
-async function currentDetails(handle: WorkflowHandle): Promise<string> {
-  const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
-  return metadata.currentDetails ?? '';
-}
-
-/** Polls a condition on another process; the deadline only ends a test that has failed. */
-async function eventually(assertion: () => Promise<unknown>, timeoutMs = 30_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    try {
-      await assertion();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
 }
