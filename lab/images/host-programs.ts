@@ -1,4 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+import { DEBIAN_KEYRING } from './debian-archive';
 
 /** Programs of the host that image building and machines call, and the Debian packages they come in. */
 const PACKAGES = {
@@ -32,9 +35,15 @@ export function hasProgram(program: string): boolean {
   return spawnSync('sh', ['-c', WITH_SYSTEM_PATH, 'sh', 'which', program], { stdio: 'ignore' }).status === 0;
 }
 
-/** Debian packages of those programs that are not found, each once. */
+export function packagesOf(programs: readonly HostProgram[]): string[] {
+  return [...new Set([...programs.map((program) => PACKAGES[program]), 'debian-archive-keyring'])];
+}
+
+/** Packages of those programs that are not found, each once; and of the keys that Debian's archive is checked with. */
 export function missingPackages(programs: readonly HostProgram[]): string[] {
-  return [...new Set(programs.filter((program) => !hasProgram(program)).map((program) => PACKAGES[program]))];
+  const missing = programs.filter((program) => !hasProgram(program)).map((program): string => PACKAGES[program]);
+  if (!existsSync(DEBIAN_KEYRING)) missing.push('debian-archive-keyring');
+  return [...new Set(missing)];
 }
 
 export function requirePrograms(programs: readonly HostProgram[]): void {

@@ -99,9 +99,6 @@ async function findCached(directory: string): Promise<UmlKernel | undefined> {
 
 async function fetchKernel(directory: string, { onProgress }: BuildOptions): Promise<UmlKernel> {
   requirePrograms(['apt-get', 'dpkg-deb']);
-  if (!existsSync(DEBIAN_KEYRING)) {
-    throw new Error(`${DEBIAN_KEYRING} is missing: apt-get install debian-archive-keyring`);
-  }
   for (const name of readdirSync(directory)) {
     if (name.startsWith('.')) rmSync(join(directory, name), { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 
 import type { EngineName } from '../../settings';
-import { missingPackages, type HostProgram } from '../images/host-programs';
+import { missingPackages, packagesOf, type HostProgram } from '../images/host-programs';
 import { buildPrograms, findImageOfDisk, type Image } from '../images/image';
 import type { Machine, MachineDriver } from '../model';
 import { createQemuDriver } from './qemu';
@@ -29,7 +29,12 @@ function hostPrograms(engine: EngineName): HostProgram[] {
   return engine === 'uml' ? [...common, 'taskset'] : common;
 }
 
-/** Debian packages that must be installed before the lab can work with that engine; empty when nothing is missing. */
+/** Debian packages that the lab needs with that engine, whether installed or not. */
 export function requiredHostPackages(engine: EngineName): string[] {
+  return packagesOf(hostPrograms(engine));
+}
+
+/** Those of them that are missing here; `start` installs them. */
+export function missingHostPackages(engine: EngineName): string[] {
   return missingPackages(hostPrograms(engine));
 }
