@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { generateKeyPairSync, randomBytes, randomInt, webcrypto } from 'node:crypto';
+import type { webcrypto } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
 import {
   BasicConstraintsExtension,
   cryptoProvider,

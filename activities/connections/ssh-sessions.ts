@@ -167,14 +167,14 @@ function createSession(node: string, connection: SshConnection, resources: Resou
   async function execute(
     kind: CommandRecord['kind'],
     script: string,
-    options: CommandOptions & { step?: string; extraMs?: number },
+    options: CommandOptions & { step?: string; extraMs?: number; repeatable?: boolean },
   ): Promise<CommandResult> {
     const timeoutMs = (options.timeoutMs ?? timings.commandMs) + (options.extraMs ?? 0);
     const deadlineSeconds = Math.ceil(timeoutMs / 1000);
     const raw = await connection
       .execute(renderRemoteCommand(paths, { deadlineSeconds }), frame(script, options.input), {
         deadlineMs: timeoutMs + DEADLINE_SLACK_MS,
-        repeatable: kind === 'read',
+        repeatable: options.repeatable ?? kind === 'read',
       })
       .catch((error: unknown) => {
         throw redactError(redactor, error);
@@ -242,6 +242,7 @@ function createSession(node: string, connection: SshConnection, resources: Resou
     const { stdout } = await execute('change', start, {
       step: context.step,
       extraMs: timings.lockWaitMs,
+      repeatable: true,
       ...(job.input === undefined ? {} : { input: job.input }),
     });
     const end = await followJob(context, job, unit);
@@ -335,7 +336,11 @@ function createSession(node: string, connection: SshConnection, resources: Resou
 
     async takeOwnership(context) {
       const script = renderTakeOwnership(paths, context, { lockWaitSeconds, keepDays: 30 });
-      const { stdout } = await execute('change', script, { step: context.step, extraMs: timings.lockWaitMs });
+      const { stdout } = await execute('change', script, {
+        step: context.step,
+        extraMs: timings.lockWaitMs,
+        repeatable: true,
+      });
       const previous = stdout.trim();
       return previous === '' || previous.startsWith(`${context.operation.run} `) ? {} : { previous };
     },

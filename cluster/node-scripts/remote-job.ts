@@ -109,7 +109,10 @@ state="finished $state"
 elif [ -z "$state" ] && [ -e started ]; then
 IFS= read -r before <started
 IFS= read -r now <${quote(paths.bootId)}
-if [ "$before" = "$now" ]; then state=vanished; else state="lost $before"; fi
+if [ "$before" != "$now" ]; then state="lost $before"
+elif [ "$(systemctl is-system-running)" = stopping ]; then state=running; sleep 0.2
+else state=vanished
+fi
 fi
 echo "\${state:-absent}"
 [ ! -e output ] || tail -n ${TAIL_LINES} output`);
