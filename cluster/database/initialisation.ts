@@ -48,10 +48,10 @@ echo initialised
 
 const INITIALISE: Record<DatabaseProfile['engine'], (profile: DatabaseProfile) => string> = {
   mariadb: () =>
-    `  mariadb-install-db --user="$user" --datadir="$staging" --skip-test-db --auth-root-authentication-method=socket --skip-log-bin >&2`,
+    `  mariadb-install-db --user="$user" --datadir="$staging" --skip-test-db --auth-root-authentication-method=socket --cross-bootstrap --skip-log-bin >&2`,
   mysql: (profile) => `  statements=$(mktemp)
   trap 'rm -f "$statements"' EXIT
   printf '%s' "$sql" >"$statements"
   chown "$user" "$statements"
-  ${profile.server} --initialize-insecure --user="$user" --datadir="$staging" --init-file="$statements" >&2`,
+  ${profile.server} --initialize-insecure --user="$user" --datadir="$staging" --init-file="$statements" --log-error=stderr >&2`,
 };

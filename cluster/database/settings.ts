@@ -40,7 +40,6 @@ const ENGINE_SETTINGS: Record<DatabaseProfile['engine'], (specification: Cluster
     // No replica reads a binary log here, and thirty days of it would fill the data disk.
     ['skip_log_bin'],
     ['mysqlx', 'OFF'],
-    ['plugin_load_add', 'auth_socket.so'],
   ],
 };
 

@@ -34,7 +34,8 @@ export const selectThings = (specification: ClusterSpecification): string =>
  */
 export function renderInitialisationSql(profile: DatabaseProfile): string {
   return profile.engine === 'mysql'
-    ? `ALTER USER ${sqlString(profile.adminUser)}@'localhost' IDENTIFIED WITH auth_socket;\n`
+    ? `INSTALL PLUGIN auth_socket SONAME 'auth_socket.so';\n` +
+        `ALTER USER ${sqlString(profile.adminUser)}@'localhost' IDENTIFIED WITH auth_socket;\n`
     : '';
 }
 
