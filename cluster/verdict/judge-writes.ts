@@ -1,0 +1,172 @@
+import type { Verdict } from '../step';
+import type { LedgerEntry } from './write-ledger';
+
+/**
+ * The proof of a drill, after Jepsen's set checker: acknowledged rows that are not there are lost, rows that nobody tried to write are unexpected, rows whose
+ * fate was unknown may be there or not. Without a final read nothing is proved, and without writes on both sides of the fault neither.
+ */
+export interface WritesInput {
+  entries: readonly LedgerEntry[];
+  /** Every row of the drill as read at the end; undefined when it could not be read. */
+  finalRead: readonly number[] | undefined;
+  /** Longest acceptable outage. */
+  limitSeconds: number;
+  /** When the fault was ordered, by the clock of the writer's host. */
+  faultAt?: number;
+}
+
+export interface Outage {
+  /** Last acknowledgement before it. */
+  from: number;
+  /** Start of the first attempt after it that was acknowledged. */
+  to: number;
+  seconds: number;
+}
+
+export interface WritesReport {
+  attempts: number;
+  acknowledged: number;
+  unknown: number;
+  lost: number[];
+  unexpected: number[];
+  /** Rows of unknown fate that are there. */
+  recovered: number;
+  outages: Outage[];
+  longestOutageSeconds: number;
+  /** Sum of all outages. */
+  unavailableSeconds: number;
+  /** How exact the outages are: one interval and one deadline. */
+  resolutionSeconds: number;
+  /** Longest time for which the writer's own process was held up. */
+  lagMs: number;
+  verdict: Verdict;
+}
+
+/** A pause between acknowledged writes that is longer than a few intervals is an outage. */
+const OUTAGE_INTERVALS = 10;
+/** Fewer acknowledged writes on either side of the fault prove nothing. */
+const LEAST_WRITES = 10;
+
+export function judgeWrites(input: WritesInput): WritesReport {
+  const { entries, finalRead } = input;
+  const start = entries.find((entry) => entry.kind === 'start');
+  const intervalMs = start?.kind === 'start' ? start.intervalMs : 100;
+  const deadlineMs = start?.kind === 'start' ? start.deadlineMs : 1000;
+  const attempts = attemptsOf(entries);
+  const acknowledged = attempts.filter((attempt) => attempt.ackAt !== undefined);
+  const present = new Set(finalRead);
+  const attempted = new Set(attempts.map(({ seq }) => seq));
+  const outages = outagesOf(acknowledged, intervalMs * OUTAGE_INTERVALS);
+  const report = {
+    attempts: attempts.length,
+    acknowledged: acknowledged.length,
+    unknown: attempts.filter(({ fate }) => fate === 'unknown').length,
+    lost: finalRead === undefined ? [] : acknowledged.map(({ seq }) => seq).filter((seq) => !present.has(seq)),
+    unexpected: [...present].filter((seq) => !attempted.has(seq)),
+    recovered: attempts.filter(({ fate, seq }) => fate === 'unknown' && present.has(seq)).length,
+    outages,
+    longestOutageSeconds: Math.max(0, ...outages.map(({ seconds }) => seconds)),
+    unavailableSeconds: round(outages.reduce((sum, { seconds }) => sum + seconds, 0)),
+    resolutionSeconds: round((intervalMs + deadlineMs) / 1000),
+    lagMs: Math.max(0, ...entries.map((entry) => (entry.kind === 'lag' ? entry.ms : 0))),
+  };
+  return { ...report, verdict: verdictOf(input, report, acknowledged) };
+}
+
+interface Attempt {
+  seq: number;
+  startedAt: number;
+  ackAt?: number;
+  /** An attempt without any end was cut off with its writer: it may have been sent. */
+  fate: 'acknowledged' | 'failed' | 'unknown';
+}
+
+function attemptsOf(entries: readonly LedgerEntry[]): Attempt[] {
+  const attempts = new Map<number, Attempt>();
+  for (const entry of entries) {
+    if (entry.kind === 'intent') {
+      attempts.set(entry.seq, { seq: entry.seq, startedAt: entry.at, fate: 'unknown' });
+      continue;
+    }
+    if (entry.kind !== 'ack' && entry.kind !== 'fail') continue;
+    const attempt = attempts.get(entry.seq);
+    if (attempt === undefined) continue;
+    attempt.fate = entry.kind === 'ack' ? 'acknowledged' : 'failed';
+    if (entry.kind === 'ack') attempt.ackAt = entry.at;
+  }
+  return [...attempts.values()];
+}
+
+function outagesOf(acknowledged: readonly Attempt[], thresholdMs: number): Outage[] {
+  const outages: Outage[] = [];
+  let lastEnd: number | undefined;
+  for (const { startedAt, ackAt = startedAt } of [...acknowledged].sort(
+    (one, other) => one.startedAt - other.startedAt,
+  )) {
+    if (lastEnd !== undefined && startedAt - lastEnd > thresholdMs) {
+      outages.push({ from: lastEnd, to: startedAt, seconds: round((startedAt - lastEnd) / 1000) });
+    }
+    lastEnd = Math.max(lastEnd ?? ackAt, ackAt);
+  }
+  return outages;
+}
+
+type Figures = Omit<WritesReport, 'verdict'>;
+
+function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly Attempt[]): Verdict {
+  const { finalRead, limitSeconds } = input;
+  const split = input.faultAt ?? report.outages[0]?.from;
+  const before = acknowledged.filter(({ ackAt = 0 }) => split === undefined || ackAt <= split).length;
+  const after = acknowledged.filter(({ startedAt }) => split !== undefined && startedAt > split).length;
+  const disturbed =
+    report.lagMs > 500 ? `, while the writer itself was held up for ${Math.round(report.lagMs)} ms` : '';
+  const checks = [
+    {
+      name: 'final read',
+      passed: finalRead !== undefined,
+      detail: finalRead === undefined ? 'the rows could not be read at the end' : `${finalRead.length} rows read`,
+    },
+    {
+      name: 'writes before and after the fault',
+      passed: before >= LEAST_WRITES && (split === undefined || after >= LEAST_WRITES),
+      detail: `${before} acknowledged before, ${after} after; at least ${LEAST_WRITES} of each are needed`,
+    },
+    {
+      name: 'no acknowledged row lost',
+      passed: finalRead !== undefined && report.lost.length === 0,
+      detail: `${report.lost.length} of ${report.acknowledged} lost${list(report.lost)}`,
+    },
+    {
+      name: 'no row that nobody wrote',
+      passed: finalRead !== undefined && report.unexpected.length === 0,
+      detail: `${report.unexpected.length} unexpected${list(report.unexpected)}; ${report.recovered} of ${report.unknown} unknown ones are there`,
+    },
+    {
+      name: `longest outage at most ${limitSeconds} s`,
+      passed: report.longestOutageSeconds <= limitSeconds,
+      detail: `${report.longestOutageSeconds} s ± ${report.resolutionSeconds} s, ${report.unavailableSeconds} s in all${disturbed}`,
+    },
+  ];
+  const failed = checks.filter(({ passed }) => !passed);
+  const figures = `${report.acknowledged} writes acknowledged, ${report.lost.length} lost, longest outage ${report.longestOutageSeconds} s`;
+  return {
+    passed: failed.length === 0,
+    summary: failed.length === 0 ? figures : `${figures}; failed: ${failed.map(({ name }) => name).join(', ')}`,
+    checks,
+  };
+}
+
+/** `: 41..44, 99`, as integer ranges: it shows whether a loss is clustered in time. */
+function list(numbers: readonly number[]): string {
+  if (numbers.length === 0) return '';
+  const ranges: [number, number][] = [];
+  for (const number of [...numbers].sort((one, other) => one - other)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && number === last[1] + 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  const shown = ranges.slice(0, 10).map(([from, to]) => (from === to ? String(from) : `${from}..${to}`));
+  return `: ${shown.join(', ')}${ranges.length > 10 ? ', …' : ''}`;
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100;
