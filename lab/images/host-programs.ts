@@ -14,6 +14,8 @@ const PACKAGES = {
   newuidmap: 'uidmap',
   flock: 'util-linux',
   taskset: 'util-linux',
+  setpriv: 'util-linux',
+  bash: 'bash',
   'apt-get': 'apt',
   'dpkg-deb': 'dpkg',
 } as const;

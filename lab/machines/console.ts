@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, renameSync, statSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, openSync, readFileSync, readSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Machine } from '../model';
@@ -13,9 +13,11 @@ export function consoleLogFile(machine: Machine): string {
   return join(machine.directory, 'console.log');
 }
 
-export function rotateConsoleLog(machine: Machine): void {
+/** Closes what earlier boots wrote, so that none of it is taken for the coming one's. */
+export function beginBootConsole(machine: Machine): void {
   const file = consoleLogFile(machine);
   if (existsSync(file) && statSync(file).size > CONSOLE_LIMIT_BYTES) renameSync(file, `${file}.1`);
+  appendFileSync(file, `${KERNEL_START} soon\n`, { mode: 0o600 });
 }
 
 /** What the machine has written since its kernel last started; empty before the first start. */

@@ -25,7 +25,16 @@ export function createMachineDriver(engine: EngineName, image: Image): MachineDr
 
 /** Programs that the lab calls on this host; the gateway is a QEMU process whatever the machines are. */
 function hostPrograms(engine: EngineName): HostProgram[] {
-  const common: HostProgram[] = [...buildPrograms(), 'apt-get', 'dpkg-deb', 'qemu-system-x86_64', 'socat', 'patchelf'];
+  const common: HostProgram[] = [
+    ...buildPrograms(),
+    'apt-get',
+    'dpkg-deb',
+    'qemu-system-x86_64',
+    'socat',
+    'patchelf',
+    'bash',
+    'setpriv',
+  ];
   return engine === 'uml' ? [...common, 'taskset'] : common;
 }
 

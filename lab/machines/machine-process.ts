@@ -1,18 +1,12 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import {
-  findOwnedProcess,
-  isGroupRunning,
-  readRecord,
-  signalGroup,
-  startOwnedProcess,
-  stopOwnedProcess,
-} from '../../processes/owned-process';
+import { startOwnedProcess } from '../../processes/owned-process';
 import type { EngineName } from '../../settings';
 import type { Machine, MachineDriver, MachineState } from '../model';
-import { consoleLogFile, readBootConsole, readConsoleTail, rotateConsoleLog } from './console';
+import { beginBootConsole, consoleLogFile, readBootConsole, readConsoleTail } from './console';
+import { isSessionPaused, isSessionRunning, killSession, signalSession } from './session';
 import { STOPPING_MARK, renderSupervisor, type SupervisedCommand } from './supervisor';
 
 /** What an engine adds to the process that both have in common. */
@@ -46,16 +40,16 @@ export function createProcessDriver(engine: Engine): MachineDriver {
 
     async start(machine) {
       if (driver.state(machine) !== 'stopped') return;
-      await stopOwnedProcess(recordFile(machine), { graceMs: 0 });
+      await killSession(recordFile(machine));
       mkdirSync(machine.directory, { recursive: true, mode: 0o700 });
       rmSync(join(machine.directory, STOPPING_MARK), { force: true });
-      rotateConsoleLog(machine);
+      beginBootConsole(machine);
       const script = join(machine.directory, 'run.sh');
       writeFileSync(script, renderSupervisor(engine.command(machine)), { mode: 0o700 });
       startOwnedProcess({
         recordFile: recordFile(machine),
         logFile: consoleLogFile(machine),
-        command: 'sh',
+        command: 'bash',
         args: [script],
         cwd: machine.directory,
       });
@@ -68,10 +62,10 @@ export function createProcessDriver(engine: Engine): MachineDriver {
       writeFileSync(join(machine.directory, STOPPING_MARK), '');
       if (how === 'graceful') {
         await driver.resume(machine);
-        await engine.pressPowerButton(machine);
+        await pressPowerButton(machine, engine);
         await waitUntil(() => driver.state(machine) === 'stopped', graceMs);
       }
-      await stopOwnedProcess(recordFile(machine), { graceMs: 0 });
+      await killSession(recordFile(machine));
     },
 
     async reset(machine) {
@@ -109,12 +103,21 @@ export function createProcessDriver(engine: Engine): MachineDriver {
   return driver;
 }
 
+/** A machine that ends by itself at this very moment has no button any more; any other failure is one. */
+async function pressPowerButton(machine: Machine, engine: Engine): Promise<void> {
+  try {
+    await engine.pressPowerButton(machine);
+  } catch (error) {
+    if (!(await waitUntil(() => readState(machine) === 'stopped', 2000))) throw error;
+  }
+}
+
 async function awaitKernel(machine: Machine, engine: Engine): Promise<void> {
   const started = (): boolean => FIRST_KERNEL_LINE.test(readBootConsole(machine));
   await waitUntil(() => started() || readState(machine) === 'stopped', engine.firstLineTimeoutMs);
   if (started()) return;
   const tail = readConsoleTail(machine);
-  await stopOwnedProcess(recordFile(machine), { graceMs: 0 });
+  await killSession(recordFile(machine));
   throw new MachineError(
     'MachineDidNotStart',
     machine.name,
@@ -127,37 +130,23 @@ function recordFile(machine: Machine): string {
 }
 
 function readState(machine: Machine): MachineState {
-  const record = readRecord(recordFile(machine));
-  if (record === undefined) return 'stopped';
-  const leader = findOwnedProcess(recordFile(machine));
-  if (leader === undefined) return isGroupRunning(record) ? 'running' : 'stopped';
-  return isStopped(leader.pid) ? 'paused' : 'running';
-}
-
-/** Whether job control has stopped the process (state T in /proc/PID/stat). */
-function isStopped(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
-  } catch {
-    return false;
-  }
+  if (!isSessionRunning(recordFile(machine))) return 'stopped';
+  return isSessionPaused(recordFile(machine)) ? 'paused' : 'running';
 }
 
 /**
- * Stops or continues the whole group: to its neighbours that is a frozen virtual machine, and its clock catches up at once
+ * Stops or continues all its processes: to its neighbours that is a frozen virtual machine, and its clock catches up at once
  * when it goes on, as Hyper-V's time synchronisation does after a memory-preserving update.
  */
 function signalRunning(machine: Machine, signal: 'SIGSTOP' | 'SIGCONT'): void {
-  const owned = findOwnedProcess(recordFile(machine));
-  if (owned === undefined) {
+  if (readState(machine) === 'stopped') {
     throw new MachineError(
       'MachineNotRunning',
       machine.name,
-      `${machine.name} is not running, so there is nothing to signal`,
+      `${machine.name} is not running, so it can neither be paused nor resumed`,
     );
   }
-  signalGroup(owned, signal);
+  signalSession(recordFile(machine), signal);
 }
 
 async function waitUntil(condition: () => boolean, timeoutMs: number): Promise<boolean> {

@@ -12,14 +12,17 @@ export interface SupervisedCommand {
 }
 
 /**
- * The leader of a machine's process group, a shell script that needs nothing of the lab: both engines end at a guest's
- * reboot (user-mode Linux would lose its network by re-executing itself), and this starts the kernel again. When the
- * kernel ends for any other reason the whole group ends, strays included, and the machine is stopped.
+ * The leader of a machine's session, a shell script that needs nothing of the lab: both engines end at a guest's reboot
+ * (user-mode Linux would lose its network by re-executing itself), and this starts the kernel again. When the kernel ends
+ * for any other reason everything ends, strays included, and the machine is stopped. Should the supervisor itself be
+ * killed, the kernel follows it.
  */
 export function renderSupervisor({ environment, command }: SupervisedCommand): string {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${quote(value)}\nexport ${name}`);
-  return `#!/bin/sh
+  return `#!/bin/bash
 set -u
+# Job control gives the kernel a process group: only then does user-mode Linux stay in this session.
+set -m
 ${variables.join('\n')}
 PATH="$PATH:/usr/sbin:/sbin"
 while :; do
@@ -30,12 +33,14 @@ while :; do
   start=$(wc -c <console.log)
   echo "${KERNEL_START} $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   rm -rf uml qmp.sock
-  ${command.map(quote).join(' ')} </dev/null
+  setpriv --pdeathsig KILL ${command.map(quote).join(' ')} </dev/null &
+  kernel=$!
+  wait -f "$kernel"
+  kill -KILL -- "-$kernel" 2>/dev/null
   [ ! -e ${STOPPING_MARK} ] || break
-  tail -c "+$((start + 1))" console.log | grep -Eq '${REBOOT_MESSAGES}' || break
+  tail -c "+$((start + 1))" console.log | grep -aEq '${REBOOT_MESSAGES}' || break
 done
 echo "hadb-lab: machine ends $(date -u +%Y-%m-%dT%H:%M:%SZ)"
-kill -KILL 0
 `;
 }
 
