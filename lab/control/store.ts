@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeFileAtomically } from '../../processes/owned-process';
+import type { Operation } from './operations';
+import { groupOf, idKey } from './resource-id';
+import type { Resource, ResourceOfType, ResourceType } from './resources/resource';
+
+/**
+ * Resources and operations, one JSON file each, read at start and written before memory changes: what a client was
+ * told is on disk. A file appears by rename only, so a kill at any moment leaves whole documents.
+ */
+export interface Store {
+  get(id: string): Resource | undefined;
+  ofType<Type extends ResourceType>(type: Type): ResourceOfType<Type>[];
+  all(): readonly Resource[];
+  /** Everything below a resource group, the group itself excepted. */
+  inGroup(group: string): Resource[];
+  put(resource: Resource): void;
+  remove(id: string): void;
+  operation(id: string): Operation | undefined;
+  operations(): Operation[];
+  putOperation(operation: Operation): void;
+  removeOperation(id: string): void;
+  /** Called after every change of a resource. */
+  onChange(listener: () => void): void;
+}
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+}
+
+export function openStore(directory: string): Store {
+  const resourceDirectory = join(directory, 'resources');
+  const operationDirectory = join(directory, 'operations');
+  const resources = new Map<string, Resource>();
+  for (const resource of readDocuments<Resource>(resourceDirectory)) resources.set(idKey(resource.id), resource);
+  const operations = new Map<string, Operation>();
+  for (const operation of readDocuments<Operation>(operationDirectory)) operations.set(operation.id, operation);
+  const listeners: (() => void)[] = [];
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
+
+  return {
+    get: (id) => resources.get(idKey(id)),
+    ofType: <Type extends ResourceType>(type: Type) =>
+      [...resources.values()].filter((resource): resource is ResourceOfType<Type> => resource.type === type),
+    all: () => [...resources.values()],
+    inGroup: (group) =>
+      [...resources.values()].filter(
+        ({ id, type }) =>
+          type !== 'Microsoft.Resources/resourceGroups' && groupOf(id).toLowerCase() === group.toLowerCase(),
+      ),
+    put(resource) {
+      writeFileAtomically(resourceFile(resourceDirectory, resource.id), JSON.stringify(resource, undefined, 1));
+      resources.set(idKey(resource.id), resource);
+      changed();
+    },
+    remove(id) {
+      rmSync(resourceFile(resourceDirectory, id), { force: true });
+      if (resources.delete(idKey(id))) changed();
+    },
+    operation: (id) => operations.get(id),
+    operations: () => [...operations.values()],
+    putOperation(operation) {
+      writeFileAtomically(join(operationDirectory, `${operation.id}.json`), JSON.stringify(operation, undefined, 1));
+      operations.set(operation.id, operation);
+    },
+    removeOperation(id) {
+      rmSync(join(operationDirectory, `${id}.json`), { force: true });
+      operations.delete(id);
+    },
+    onChange(listener) {
+      listeners.push(listener);
+    },
+  };
+}
+
+/** Ids hold slashes and any casing, so the file is named by a digest; the id stands inside. */
+function resourceFile(directory: string, id: string): string {
+  return join(directory, `${createHash('sha256').update(idKey(id)).digest('hex').slice(0, 32)}.json`);
+}
+
+function readDocuments<Document>(directory: string): Document[] {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const documents: Document[] = [];
+  for (const name of readdirSync(directory)) {
+    const file = join(directory, name);
+    if (name.endsWith('.tmp')) {
+      rmSync(file, { force: true });
+      continue;
+    }
+    if (!name.endsWith('.json')) continue;
+    try {
+      documents.push(JSON.parse(readFileSync(file, 'utf8')) as Document);
+    } catch (error) {
+      throw new StoreError(
+        `${file} is not readable as JSON (${error instanceof Error ? error.message : String(error)}). The lab writes such ` +
+          'files whole, so something else changed it: restore it, or start anew with: hadb lab down --purge',
+      );
+    }
+  }
+  return documents;
+}

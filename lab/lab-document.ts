@@ -1,0 +1,104 @@
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomically } from '../processes/owned-process';
+
+/** Grows when a newer lab cannot read what an older one has left. */
+const FORMAT = 1;
+
+const labDocumentSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  /** HTTPS endpoint of Azure Resource Manager. */
+  armEndpoint: z.string(),
+  /** Where ClientSecretCredential gets its tokens (`authorityHost`). */
+  authorityHost: z.string(),
+  tenantId: z.string(),
+  clientId: z.string(),
+  clientSecret: z.string(),
+  /** Object id of the service principal. */
+  objectId: z.string(),
+  subscriptionId: z.string(),
+  /** The lab's certificate authority, PEM. */
+  caFile: z.string(),
+  /** Name server for the names of public addresses, `address:port`. */
+  nameServer: z.string().optional(),
+  /** Base URL of the faults API; holds its token. */
+  faultsEndpoint: z.string(),
+  faultsToken: z.string(),
+  /** First three octets of the public addresses. */
+  publicAddressPrefix: z.string(),
+});
+
+/** `lab.json`: everything a client of the lab needs, made at the first start and kept. */
+export type LabDocument = z.infer<typeof labDocumentSchema>;
+
+export class LabStateError extends Error {
+  override readonly name = 'LabStateError';
+  constructor(
+    readonly code: 'OtherVersion' | 'Damaged',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export function labFile(stateDirectory: string): string {
+  return join(stateDirectory, 'lab.json');
+}
+
+export function readLabDocument(stateDirectory: string): LabDocument | undefined {
+  const file = labFile(stateDirectory);
+  if (!existsSync(file)) return undefined;
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new LabStateError(
+      'Damaged',
+      `${file} is not JSON (${error instanceof Error ? error.message : String(error)}). Remove the lab's state with: hadb lab down --purge`,
+    );
+  }
+  const format = (content as { format?: unknown } | null)?.format;
+  if (format !== FORMAT) {
+    throw new LabStateError(
+      'OtherVersion',
+      `${file} is of format ${String(format)}, and this hadb works with format ${FORMAT}. Use the hadb that made it, or remove the ` +
+        'lab with all its machines: hadb lab down --purge',
+    );
+  }
+  const result = labDocumentSchema.safeParse(content);
+  if (!result.success) {
+    throw new LabStateError('Damaged', `${file} is not complete: ${result.error.message}`);
+  }
+  return result.data;
+}
+
+export function writeLabDocument(stateDirectory: string, document: LabDocument): void {
+  writeFileAtomically(labFile(stateDirectory), `${JSON.stringify(document, undefined, 2)}\n`);
+}
+
+/** A new lab on the given port of 127.0.0.1. */
+export function createLabDocument(stateDirectory: string, port: number): LabDocument {
+  const origin = `https://127.0.0.1:${port}`;
+  const faultsToken = randomBytes(24).toString('base64url');
+  return {
+    format: FORMAT,
+    armEndpoint: origin,
+    authorityHost: origin,
+    tenantId: randomUUID(),
+    clientId: randomUUID(),
+    clientSecret: randomBytes(30).toString('base64url'),
+    objectId: randomUUID(),
+    subscriptionId: randomUUID(),
+    caFile: join(stateDirectory, 'control', 'ca.pem'),
+    faultsEndpoint: `${origin}/lab/faults/${faultsToken}`,
+    faultsToken,
+    // Labs side by side on one host must not share addresses; 127.0.0 is everybody's.
+    publicAddressPrefix: `127.${randomInt(16, 240)}.${randomInt(1, 255)}`,
+  };
+}
+
+export function portOf(document: LabDocument): number {
+  return Number(new URL(document.armEndpoint).port);
+}
