@@ -23,8 +23,8 @@ export type FollowEnd = { kind: 'ended'; ending: RunEnding } | { kind: 'detached
 
 /** Shorter silences are restarts, or a worker that loads its code: not worth a word. */
 const SILENCE_MS = 5_000;
-/** A workflow task that fails now and then is retried by itself; one that fails so often does not fit its history. */
-export const FAILING_TASK_ATTEMPTS = 4;
+/** A workflow task that fails once is retried at once; one that fails so often does not fit its history. */
+const FAILING_TASK_ATTEMPTS = 3;
 const MAX_BACKOFF_MS = 5_000;
 /** A moving percentage is told at most so often. */
 const WAIT_EVENT_MS = 1_000;
@@ -79,8 +79,10 @@ interface FollowState {
 
 async function observe(options: FollowOptions, state: FollowState, look: RunLook): Promise<void> {
   const { run, clock, onEvent } = options;
+  const asked = clock.now();
   const progress = await run.progress();
   if (progress === undefined) {
+    state.silent.workerSince ??= asked;
     await unanswered(options, state, look);
     return;
   }
@@ -121,18 +123,15 @@ function tellWaits(state: FollowState, look: RunLook, clock: Clock, onEvent: Fol
 
 /** Nobody answers the query: either the workflow's task fails again and again, or there is no worker. */
 async function unanswered({ run, clock, onEvent }: FollowOptions, state: FollowState, look: RunLook): Promise<void> {
-  if (look.workflowTaskAttempt >= FAILING_TASK_ATTEMPTS) {
-    if (state.taskFailing) return;
+  if (state.taskFailing) return;
+  const failure = await readTaskFailure(run, look);
+  if (failure !== undefined) {
     state.taskFailing = true;
-    onEvent({
-      type: 'notice',
-      code: 'HADB_E3005',
-      message: failingTask(run.workflowId, await run.workflowTaskFailure()),
-    });
+    onEvent({ type: 'notice', code: 'HADB_E3005', message: failingTask(run.workflowId, failure) });
     return;
   }
-  state.silent.workerSince ??= clock.now();
-  if (state.silent.workerTold || clock.now() - state.silent.workerSince < SILENCE_MS) return;
+  const { workerSince = clock.now(), workerTold } = state.silent;
+  if (workerTold || clock.now() - workerSince < SILENCE_MS) return;
   state.silent.workerTold = true;
   onEvent({
     type: 'notice',
@@ -141,10 +140,15 @@ async function unanswered({ run, clock, onEvent }: FollowOptions, state: FollowS
   });
 }
 
+/** Why the run's workflow task keeps failing; undefined when it does not. Without a worker it has tries, but no failure. */
+export async function readTaskFailure(run: WatchedRun, look: RunLook): Promise<string | undefined> {
+  return look.workflowTaskAttempt < FAILING_TASK_ATTEMPTS ? undefined : run.workflowTaskFailure();
+}
+
 /** What is said of a run whose workflow task keeps failing, and the ways out. */
-export function failingTask(workflowId: string, cause: string | undefined): string {
+export function failingTask(workflowId: string, cause: string): string {
   return [
-    `the workflow task of ${workflowId} keeps failing: ${cause ?? 'Temporal gives no reason'}.`,
+    `the workflow task of ${workflowId} keeps failing: ${cause}.`,
     'Most likely this hadb is newer or older than the one that began the run. Either run the worker of that version',
     `(the run then goes on by itself), or end the run with: hadb cancel ${workflowId} --terminate`,
     '(nothing is lost: starting it again observes what is done and goes on from there).',

@@ -2,7 +2,7 @@ import { Resolver } from 'node:dns/promises';
 import { clusterLockId, secretNames } from '../cluster/ids';
 import { ClusterSpecification } from '../cluster/specification/specification';
 import type { PieceStatus } from './embedded';
-import { FAILING_TASK_ATTEMPTS, failingTask } from './follow';
+import { failingTask, readTaskFailure } from './follow';
 import type { RunSummary, Temporal } from './temporal';
 import { isOpen } from './watched-run';
 
@@ -117,9 +117,8 @@ type Trouble = Pick<ClusterStatus, 'failing' | 'waiting'>;
 async function readTrouble(temporal: Temporal, { workflowId, runId }: RunSummary): Promise<Trouble> {
   const watched = temporal.watch(workflowId, runId);
   const look = await watched.look();
-  if (look.workflowTaskAttempt >= FAILING_TASK_ATTEMPTS) {
-    return { failing: { workflowId, runId, wayOut: failingTask(workflowId, await watched.workflowTaskFailure()) } };
-  }
+  const failure = await readTaskFailure(watched, look);
+  if (failure !== undefined) return { failing: { workflowId, runId, wayOut: failingTask(workflowId, failure) } };
   const progress = await watched.progress();
   const steps = (progress?.steps ?? [])
     .filter(({ state }) => state === 'waiting')

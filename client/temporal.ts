@@ -138,8 +138,13 @@ export async function connect(target: TemporalTarget): Promise<Temporal> {
           maximumPageSize: 20,
         }),
       );
-      const failed = answer.history?.events?.find((event) => event.workflowTaskFailedEventAttributes);
-      return failed?.workflowTaskFailedEventAttributes?.failure?.message ?? undefined;
+      // Newest first: a task that was completed later makes an older failure history. Only the first of a row of
+      // failures is recorded.
+      const task = answer.history?.events?.find(
+        (event) => event.workflowTaskFailedEventAttributes ?? event.workflowTaskCompletedEventAttributes,
+      );
+      const failed = task?.workflowTaskFailedEventAttributes;
+      return failed ? (failed.failure?.message ?? 'Temporal gives no reason') : undefined;
     },
   });
 

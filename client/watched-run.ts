@@ -11,7 +11,7 @@ export interface WatchedRun {
   progress(): Promise<Progress | undefined>;
   /** How a closed run ended. Errors as `look`. */
   ending(runId: string): Promise<RunEnding>;
-  /** Why the last workflow task failed. Errors as `look`. */
+  /** Why the latest workflow task failed; undefined when it did not. Errors as `look`. */
   workflowTaskFailure(): Promise<string | undefined>;
 }
 

@@ -1,0 +1,394 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateHelpTextForAllCommands } from '@stricli/core';
+import { application, runCommandLine } from '../../client/application';
+import { TemporalUnreachable } from '../../client/watched-run';
+import type { RunEnding } from '../../client/watched-run';
+import { clockForTests, contextForTests } from './client-for-tests';
+import type { ContextOptions } from './client-for-tests';
+import { progressOf, record } from './progress-for-tests';
+import { temporalForCommands } from './temporal-for-commands';
+import type { TemporalScript } from './temporal-for-commands';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hadb-client-'));
+  writeFileSync(
+    join(directory, 'hadb.yaml'),
+    'name: pair\nnetwork: { clients: [10.0.0.0/8], administrators: [10.0.0.0/8] }\n',
+  );
+  writeFileSync(join(directory, 'bad.yaml'), 'name: X\nnetwork: { clients: [nonsense] }\n');
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+async function hadb(words: string, script: TemporalScript = {}, options: ContextOptions = {}) {
+  const temporal = temporalForCommands(script);
+  const context = contextForTests({
+    temporal,
+    workingDirectory: directory,
+    environment: { TEMPORAL_ADDRESS: '127.0.0.1:7233' },
+    ...options,
+  });
+  await runCommandLine(words.split(' '), context);
+  return { context, temporal, exit: context.process.exitCode, json: () => context.json() };
+}
+
+describe('hadb build', () => {
+  it('starts the build of ./hadb.yaml under the id of its cluster, with one object', async () => {
+    const { temporal, exit } = await hadb('build --wait');
+
+    expect(temporal.started).toMatchObject([
+      {
+        workflowType: 'buildCluster',
+        workflowId: 'build-cluster/pair',
+        taskQueue: 'hadb',
+        summary: 'Build the cluster pair',
+        memo: { startedBy: 'ada' },
+        input: { specification: { name: 'pair' }, onFailure: 'fail' },
+      },
+    ]);
+    expect(exit).toBe(0);
+  });
+
+  it('waits for a decision at a failed step when there is a terminal, unless told otherwise', async () => {
+    const onTerminal = await hadb('build', {}, { isTTY: true });
+    const told = await hadb('build --on-failure fail', {}, { isTTY: true });
+
+    expect(onTerminal.temporal.started[0]?.input).toMatchObject({ onFailure: 'wait' });
+    expect(told.temporal.started[0]?.input).toMatchObject({ onFailure: 'fail' });
+  });
+
+  it('returns after the start without a terminal, and says how to watch', async () => {
+    const { context, exit } = await hadb('build');
+
+    expect(exit).toBe(0);
+    expect(context.process.stderr.text).toContain('hadb watch build-cluster/pair');
+  });
+
+  it('names every problem of an impossible specification and starts nothing', async () => {
+    const { context, temporal, exit } = await hadb('build bad.yaml --json');
+
+    expect(exit).toBe(64);
+    expect(temporal.started).toEqual([]);
+    const [, notice, result] = context.json();
+    expect(notice).toMatchObject({ type: 'notice', code: 'HADB_E4001', level: 'error' });
+    expect(String(notice?.['message'])).toMatch(/name: .*\n.*network\.clients\.0: .*\n.*network\.administrators: /s);
+    expect(result).toMatchObject({ type: 'result', exitCode: 64, verdict: null });
+  });
+
+  it('says what file is missing', async () => {
+    const { context, exit } = await hadb('build nowhere.yaml');
+
+    expect(exit).toBe(64);
+    expect(context.process.stderr.text).toContain('cannot read the specification');
+  });
+
+  it('refuses to start beside an open build and says how to watch that one', async () => {
+    const { context, exit } = await hadb('build --wait', { open: ['build-cluster/pair'] });
+
+    expect(exit).toBe(3);
+    expect(context.process.stderr.text).toContain('is open already');
+  });
+});
+
+describe('exit codes', () => {
+  const verdict = (passed: boolean) => ({ passed, summary: 's', checks: [] });
+  it.each<[string, RunEnding, number]>([
+    [
+      'a passed verdict',
+      { status: 'COMPLETED', progress: progressOf([], { state: 'completed', verdict: verdict(true) }) },
+      0,
+    ],
+    [
+      'a failed verdict',
+      {
+        status: 'FAILED',
+        progress: progressOf([], {
+          state: 'failed',
+          verdict: verdict(false),
+          failure: { code: 'AssertionFailed', message: 'lost' },
+        }),
+        failure: { code: 'AssertionFailed', message: 'lost' },
+      },
+      1,
+    ],
+    ['a failed run', { status: 'FAILED', failure: { code: 'GuardRefused', message: 'no' } }, 1],
+    [
+      'a cluster that another operation holds',
+      { status: 'FAILED', failure: { code: 'ClusterLocked', message: 'held' } },
+      3,
+    ],
+    [
+      'an input that the workflow refused',
+      { status: 'FAILED', failure: { code: 'BadSpecification', message: 'x' } },
+      64,
+    ],
+    ['a cancelled run', { status: 'CANCELLED' }, 4],
+    ['a terminated run', { status: 'TERMINATED' }, 4],
+    ['a run that timed out', { status: 'TIMED_OUT' }, 2],
+    ['a return value that is no step table', { status: 'COMPLETED' }, 2],
+    [
+      'a drill without a verdict',
+      { status: 'COMPLETED', progress: progressOf([], { state: 'completed', runbook: 'failoverDrill' }) },
+      2,
+    ],
+  ])('%s', async (_name, ending, expected) => {
+    const { exit, json } = await hadb('build --wait --json', { ending });
+
+    expect(exit).toBe(expected);
+    expect(json().at(-1)).toMatchObject({ type: 'result', exitCode: expected });
+  });
+
+  it('of a command line that cannot be read is 64', async () => {
+    expect((await hadb('bild')).exit).toBe(64);
+    expect((await hadb('build --nonsense')).exit).toBe(64);
+    expect((await hadb('drill meteorite')).exit).toBe(64);
+  });
+
+  it('of an unreachable Temporal is 69, with the way out', async () => {
+    const check = () => Promise.reject(new TemporalUnreachable('Temporal at 127.0.0.1:7233 does not answer: refused'));
+
+    const { context, exit } = await hadb('build', { check });
+
+    expect(exit).toBe(69);
+    expect(context.process.stderr.text).toContain('Check TEMPORAL_ADDRESS');
+  });
+
+  it('without any Temporal is 69 and names both ways to one', async () => {
+    const { context, exit } = await hadb('build', {}, { environment: { HOME: directory } });
+
+    expect(exit).toBe(69);
+    expect(context.process.stderr.text).toContain('hadb up');
+    expect(context.process.stderr.text).toContain('TEMPORAL_ADDRESS');
+  });
+
+  it('of a defect is 70, with the stack', async () => {
+    const { context, exit } = await hadb('build', { check: () => Promise.reject(new Error('a defect')) });
+
+    expect(exit).toBe(70);
+    expect(context.process.stderr.text).toMatch(/a defect\n\s+at /);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('lets go of the run, says that it goes on and how to come back, and exits with 4', async () => {
+    const clock = clockForTests();
+    const temporal = temporalForCommands({ look: { status: 'RUNNING' }, progress: progressOf([record({ id: 'a' })]) });
+    const context = contextForTests({
+      temporal,
+      clock,
+      workingDirectory: directory,
+      environment: { TEMPORAL_ADDRESS: 'x:1' },
+    });
+    clock.onSleep = () => context.interruption.abort();
+
+    await runCommandLine(['build', '--wait'], context);
+
+    expect(context.process.exitCode).toBe(4);
+    expect(context.process.stderr.text).toContain('Stopped watching; build-cluster/pair goes on.');
+    expect(context.process.stderr.text).toContain('hadb cancel build-cluster/pair');
+    expect(temporal.cancelled).toEqual([]);
+  });
+});
+
+describe('hadb drill, switchover and destroy', () => {
+  it('give each drill an id with kind and time, and know the short words', async () => {
+    const { temporal } = await hadb('drill power-off --wait');
+
+    expect(temporal.started).toMatchObject([
+      {
+        workflowType: 'failoverDrill',
+        workflowId: 'drill/pair/node-power-off/20261122T120000Z',
+        input: { kind: 'node-power-off' },
+      },
+    ]);
+  });
+
+  it('move the primary under a fixed id', async () => {
+    const { temporal } = await hadb('switchover');
+
+    expect(temporal.started).toMatchObject([{ workflowType: 'switchover', workflowId: 'switchover/pair' }]);
+  });
+
+  it.each([
+    ['the typed name', 'destroy', { answer: 'pair' }, 0, 1],
+    ['the name as an option', 'destroy --confirm pair', {}, 0, 1],
+    ['another name', 'destroy --confirm other', {}, 64, 0],
+    ['nobody to ask', 'destroy', {}, 64, 0],
+  ])('delete only with the name: %s', async (_name, words, options, exit, started) => {
+    const result = await hadb(words, {}, options);
+
+    expect(result.exit).toBe(exit);
+    expect(result.temporal.started).toHaveLength(started);
+  });
+});
+
+describe('hadb plan', () => {
+  const planned = (result: 'changed' | 'unchanged', drift?: string[]): RunEnding => ({
+    status: 'COMPLETED',
+    progress: progressOf(
+      [
+        record({
+          id: 'a',
+          state: 'done',
+          outcome: { result, observed: 'x', ...(drift === undefined ? {} : { drift }) },
+        }),
+      ],
+      { state: 'completed', runbook: 'planCluster' },
+    ),
+  });
+  it.each([
+    ['changes', planned('changed'), 'plan --detailed-exitcode', 2],
+    ['drift', planned('unchanged', ['bind-address']), 'plan --detailed-exitcode', 2],
+    ['nothing to do', planned('unchanged'), 'plan --detailed-exitcode', 0],
+    ['an error', { status: 'FAILED', failure: { message: 'x' } }, 'plan --detailed-exitcode', 1],
+    ['changes, without being asked', planned('changed'), 'plan', 0],
+  ] as const)('exits as Terraform does: %s', async (_name, ending, words, exit) => {
+    expect((await hadb(words, { ending })).exit).toBe(exit);
+  });
+});
+
+describe('hadb watch, decide and cancel', () => {
+  it('take the name of a cluster for its build', async () => {
+    const watched = await hadb('watch pair --json');
+    const cancelled = await hadb('cancel pair');
+
+    expect(watched.json()[1]).toMatchObject({ type: 'run', workflowId: 'build-cluster/pair', attached: true });
+    expect(cancelled.temporal.cancelled).toEqual(['build-cluster/pair']);
+  });
+
+  it('answer a step with who and why', async () => {
+    const { temporal, exit } = await hadb('decide build-cluster/pair first/hadb01 skip --reason because');
+
+    expect(exit).toBe(0);
+    expect(temporal.decisions).toEqual([
+      { workflowId: 'build-cluster/pair', step: 'first/hadb01', decision: 'skip', by: 'ada', reason: 'because' },
+    ]);
+  });
+
+  it('need a reason to skip or abort, none to retry', async () => {
+    const skip = await hadb('decide pair first skip');
+    const retry = await hadb('decide pair first retry');
+
+    expect(skip.exit).toBe(64);
+    expect(skip.temporal.decisions).toEqual([]);
+    expect(retry.temporal.decisions).toMatchObject([{ decision: 'retry', reason: 'retried by hand' }]);
+  });
+
+  it('tell why the run refuses a decision', async () => {
+    const { context, exit } = await hadb('decide pair first retry', { refuse: 'step first does not wait' });
+
+    expect(exit).toBe(1);
+    expect(context.process.stderr.text).toContain('step first does not wait');
+  });
+
+  it('terminate only when asked to', async () => {
+    const { temporal } = await hadb('cancel build-cluster/pair --terminate');
+
+    expect(temporal.terminated).toEqual(['build-cluster/pair']);
+    expect(temporal.cancelled).toEqual([]);
+  });
+});
+
+describe('hadb status', () => {
+  const runs = [
+    {
+      workflowId: 'build-cluster/pair',
+      runId: 'r1',
+      type: 'buildCluster',
+      status: 'RUNNING',
+      startedAt: new Date('2026-11-22T11:00:00Z'),
+    },
+  ];
+
+  it('tells pieces, Temporal and clusters in one JSON document', async () => {
+    const { context, exit } = await hadb(
+      'status --json',
+      {
+        runs,
+        look: { status: 'RUNNING', workflowTaskAttempt: 9 },
+        lockMemo: { holder: 'build-cluster/pair', runbook: 'buildCluster' },
+        input: {
+          specification: { name: 'pair', network: { clients: ['10.0.0.0/8'], administrators: ['10.0.0.0/8'] } },
+        },
+      },
+      { embedded: { status: async () => [{ name: 'worker', state: 'running', pid: 7, logFile: '/l' }] } },
+    );
+
+    expect(exit).toBe(0);
+    expect(JSON.parse(context.process.stdout.text)).toEqual({
+      schema: '1.0',
+      pieces: [{ name: 'worker', state: 'running', pid: 7, logFile: '/l' }],
+      temporal: { address: '127.0.0.1:7233', namespace: 'default', reachable: true },
+      clusters: [
+        {
+          name: 'pair',
+          state: 'building',
+          lastRun: {
+            workflowId: 'build-cluster/pair',
+            runId: 'r1',
+            type: 'buildCluster',
+            status: 'RUNNING',
+            startedAt: '2026-11-22T11:00:00.000Z',
+          },
+          heldBy: { workflowId: 'build-cluster/pair', runbook: 'buildCluster' },
+          failing: {
+            workflowId: 'build-cluster/pair',
+            runId: 'r1',
+            wayOut: expect.stringContaining('TMPRL1100 nondeterminism'),
+          },
+          endpoint: {
+            host: 'hadb.westeurope.cloudapp.azure.com',
+            port: 3306,
+            user: 'hadb',
+            schema: 'azureha',
+            passwordFile: '/home/ada/.local/state/hadb/secrets/pair/database-client-password',
+          },
+        },
+      ],
+    });
+  });
+
+  it('names the step that waits for a decision, with the command', async () => {
+    const progress = progressOf([record({ id: 'first', node: 'hadb01', state: 'waiting' })], { state: 'waiting' });
+
+    const { context } = await hadb('status', { runs, look: { status: 'RUNNING' }, progress });
+
+    expect(context.process.stdout.text).toContain('hadb decide build-cluster/pair first/hadb01 retry|skip|abort');
+  });
+
+  it('says that Temporal does not answer and exits with 69', async () => {
+    const check = () => Promise.reject(new TemporalUnreachable('refused'));
+
+    const { context, exit } = await hadb('status', { check });
+
+    expect(exit).toBe(69);
+    expect(context.process.stdout.text).toContain('does not answer: refused');
+  });
+});
+
+describe('the help', () => {
+  it('has a page for every command, each with a sentence', () => {
+    const pages = generateHelpTextForAllCommands(application as never);
+
+    expect(pages.map(([command]) => command)).toEqual(
+      [
+        'start',
+        'up',
+        'down',
+        'status',
+        'build',
+        'plan',
+        'drill',
+        'switchover',
+        'destroy',
+        'watch',
+        'decide',
+        'cancel',
+        'doctor',
+        'lab',
+      ].map((name) => `hadb ${name}`),
+    );
+  });
+});
