@@ -120,7 +120,7 @@ mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/up,workdir=$2/work" "$2/roo
 mount --rbind /dev "$2/root/dev"
 mount -t proc proc "$2/root/proc"
 hostname hadb01
-mkdir -p "$2/root/var/lib/mysql-files"
+mkdir -p "$2/root/var/lib/mysql-files" "$2/root/var/lib/pacemaker/cib" "$2/root/var/lib/corosync"
 tar -C "$2/root" -xf "$3"
 chown 105:110 "$2/root/run/mysqld" "$2/root/var/lib/mysql" "$2/root/var/log/mysql" 2>/dev/null || :
 exec chroot "$2/root" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root __DRBD_NODE__=hadb01 /bin/sh /script

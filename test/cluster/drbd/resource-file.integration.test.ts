@@ -1,4 +1,3 @@
-import { parseDumpMdExit, parseGi, isVirgin } from '../../../cluster/drbd/metadata';
 import { renderResourceFile } from '../../../cluster/drbd/resource-file';
 import { timingOf } from '../../../cluster/timing';
 import { realTools } from '../real-tools';

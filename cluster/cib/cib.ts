@@ -1,0 +1,240 @@
+import type { DatabaseProfile } from '../database/profile';
+import { requireVersion, type Platform } from '../platform';
+import { nodeId } from '../corosync/configuration';
+import { DRBD_DEVICE, DRBD_RESOURCE, type ClusterSpecification } from '../specification/specification';
+import type { ClusterTiming, OperationTiming } from '../timing';
+import { isAtLeast } from '../versions';
+import { MYSQL_AGENT } from './mysql-agent';
+import { element, renderXml, type XmlElement } from './xml';
+
+/** The article's names. */
+export const RESOURCES = {
+  drbd: 'drbd_mysql',
+  drbdClone: 'ms_drbd_mysql',
+  group: 'mysql',
+  fileSystem: 'fs_mysql',
+  server: 'mysqld',
+  responder: 'lb_mysql',
+} as const;
+
+/** Says in the CIB itself what protects the data when a node is lost; Pacemaker ignores the name. */
+export const FENCING_MARKER = 'hadb-fencing';
+
+export interface CibInput {
+  specification: ClusterSpecification;
+  platform: Platform;
+  profile: DatabaseProfile;
+  timing: ClusterTiming;
+  /**
+   * `first-start`: in maintenance mode and with a short election, for the file that Pacemaker finds at its first start, so
+   * that it adopts what runs. `managed`: as the cluster is to stay.
+   */
+  mode: 'first-start' | 'managed';
+  epoch?: number;
+}
+
+/** A complete CIB without a status section, as `/var/lib/pacemaker/cib/cib.xml` holds it. */
+export function renderCib(input: CibInput): string {
+  return `<?xml version="1.0" encoding="utf-8"?>\n${renderXml(
+    element(
+      'cib',
+      {
+        'validate-with': schemaOf(requireVersion(input.platform, 'pacemakerVersion')),
+        admin_epoch: 0,
+        epoch: input.epoch ?? 100,
+        num_updates: 0,
+      },
+      [renderConfiguration(input), element('status')],
+    ),
+  )}`;
+}
+
+/**
+ * The same as `renderCib`, with quorum and both nodes online in its status, so that `crm_verify` and `crm_simulate` judge it
+ * as the cluster would; without them they only see unclean nodes.
+ */
+export function renderCibForSimulation(input: CibInput): string {
+  const online = input.specification.nodes.map((node) =>
+    element('node_state', {
+      id: nodeId(input.specification, node.name),
+      uname: node.name,
+      in_ccm: 'true',
+      crmd: 'online',
+      'crm-debug-origin': 'hadb',
+      join: 'member',
+      expected: 'member',
+    }),
+  );
+  return renderCib(input)
+    .replace('<cib ', '<cib have-quorum="1" dc-uuid="1" ')
+    .replace('  <status/>\n', renderXml(element('status', {}, online), '  '));
+}
+
+function renderConfiguration(input: CibInput): XmlElement {
+  const { specification } = input;
+  return element('configuration', {}, [
+    element('crm_config', {}, [pairs('cluster_property_set', 'cib-bootstrap-options', clusterProperties(input))]),
+    element(
+      'nodes',
+      {},
+      specification.nodes.map((node) => element('node', { id: nodeId(specification, node.name), uname: node.name })),
+    ),
+    element('resources', {}, [drbdClone(input), databaseGroup(input)]),
+    element('constraints', {}, [
+      element('rsc_colocation', {
+        id: 'mysql_on_drbd',
+        score: 'INFINITY',
+        rsc: RESOURCES.group,
+        'with-rsc': RESOURCES.drbdClone,
+        'with-rsc-role': 'Promoted',
+      }),
+      element('rsc_order', {
+        id: 'mysql_after_drbd',
+        kind: 'Mandatory',
+        first: RESOURCES.drbdClone,
+        'first-action': 'promote',
+        then: RESOURCES.group,
+        'then-action': 'start',
+      }),
+    ]),
+    element('rsc_defaults', {}, [
+      pairs('meta_attributes', 'rsc-options', {
+        // Above any location score of ours: nothing moves back by itself after a failover.
+        'resource-stickiness': 100,
+        // A server that fails three times within ten minutes is tried on the other node.
+        'migration-threshold': 3,
+        'failure-timeout': '10min',
+      }),
+    ]),
+  ]);
+}
+
+/** Cluster properties under the names that the Pacemaker of the platform honours; a name that it does not know it ignores silently. */
+export function clusterProperties(input: CibInput): Record<string, string> {
+  const { pacemaker } = input.timing;
+  const renamed = isAtLeast(requireVersion(input.platform, 'pacemakerVersion'), '3.0.2');
+  const isFirst = input.mode === 'first-start';
+  return {
+    'cluster-name': input.specification.name,
+    [FENCING_MARKER]: input.specification.fencing,
+    [renamed ? 'fencing-enabled' : 'stonith-enabled']: 'false',
+    // DRBD's fence-peer handler reads the old name only, and takes its absence for "enabled"; spelt with an underscore it
+    // serves the handler and does not make Pacemaker complain about the old name.
+    ...(renamed ? { stonith_enabled: 'false' } : {}),
+    'no-quorum-policy': 'stop',
+    'maintenance-mode': String(isFirst),
+    'dc-deadtime': `${isFirst ? pacemaker.firstStartDcDeadtimeSeconds : pacemaker.dcDeadtimeSeconds}s`,
+  };
+}
+
+function drbdClone({ timing }: CibInput): XmlElement {
+  const { drbd } = timing.pacemaker;
+  const primitive = element('primitive', { id: RESOURCES.drbd, class: 'ocf', provider: 'linbit', type: 'drbd' }, [
+    pairs('instance_attributes', `${RESOURCES.drbd}-instance_attributes`, { drbd_resource: DRBD_RESOURCE }),
+    operations(RESOURCES.drbd, [
+      { name: 'start', seconds: drbd.startSeconds },
+      { name: 'stop', seconds: drbd.stopSeconds },
+      { name: 'promote', seconds: drbd.promoteSeconds },
+      { name: 'demote', seconds: drbd.demoteSeconds },
+      { name: 'notify', seconds: drbd.notifySeconds },
+      { name: 'monitor', seconds: drbd.monitorSeconds, interval: drbd.promotedIntervalSeconds, role: 'Promoted' },
+      { name: 'monitor', seconds: drbd.monitorSeconds, interval: drbd.unpromotedIntervalSeconds, role: 'Unpromoted' },
+    ]),
+  ]);
+  return element('clone', { id: RESOURCES.drbdClone }, [
+    pairs('meta_attributes', `${RESOURCES.drbdClone}-meta_attributes`, {
+      promotable: 'true',
+      'promoted-max': 1,
+      'promoted-node-max': 1,
+      'clone-max': 2,
+      'clone-node-max': 1,
+      notify: 'true',
+      interleave: 'true',
+    }),
+    primitive,
+  ]);
+}
+
+function databaseGroup({ profile, specification, timing }: CibInput): XmlElement {
+  const { fileSystem, responder, server } = timing.pacemaker;
+  return element('group', { id: RESOURCES.group }, [
+    primitive(RESOURCES.fileSystem, { provider: 'heartbeat', type: 'Filesystem' }, fileSystem, {
+      device: DRBD_DEVICE,
+      directory: profile.dataDirectory,
+      fstype: specification.fileSystem,
+      options: 'noatime',
+    }),
+    primitive(RESOURCES.server, { provider: MYSQL_AGENT.provider, type: MYSQL_AGENT.type }, server, {
+      unit: profile.unit,
+      process: profile.processes[0] ?? profile.unit,
+      client: profile.client,
+      socket: profile.socket,
+      pid_file: profile.pidFile,
+      user: profile.adminUser,
+      device: DRBD_DEVICE,
+      directory: profile.dataDirectory,
+      query_limit: timing.server.queryLimitSeconds,
+      hung_limit: timing.server.hungLimitSeconds,
+      kill_after: timing.server.killAfterSeconds,
+      flush_limit: timing.server.flushSeconds,
+    }),
+    // Last, so that the balancer sends connections only to a server that answers. The default `nc` serves one and may hang.
+    primitive(RESOURCES.responder, { provider: 'heartbeat', type: 'azure-lb' }, responder, {
+      port: specification.loadBalancer.probePort,
+      nc: '/usr/bin/socat',
+    }),
+  ]);
+}
+
+function primitive(
+  id: string,
+  agent: { provider: string; type: string },
+  timing: OperationTiming,
+  parameters: Record<string, string | number>,
+): XmlElement {
+  return element('primitive', { id, class: 'ocf', provider: agent.provider, type: agent.type }, [
+    pairs('instance_attributes', `${id}-instance_attributes`, parameters),
+    operations(id, [
+      { name: 'start', seconds: timing.startSeconds },
+      { name: 'stop', seconds: timing.stopSeconds },
+      { name: 'monitor', seconds: timing.monitorSeconds, interval: timing.monitorIntervalSeconds },
+    ]),
+  ]);
+}
+
+interface Operation {
+  name: string;
+  seconds: number;
+  interval?: number;
+  role?: string;
+}
+
+function operations(resource: string, list: readonly Operation[]): XmlElement {
+  return element(
+    'operations',
+    {},
+    list.map(({ name, seconds, interval, role }) =>
+      element('op', {
+        id: `${resource}-${name}-${interval ?? 0}`,
+        name,
+        interval: `${interval ?? 0}s`,
+        timeout: `${seconds}s`,
+        ...(role === undefined ? {} : { role }),
+      }),
+    ),
+  );
+}
+
+function pairs(name: string, id: string, values: Readonly<Record<string, string | number>>): XmlElement {
+  return element(
+    name,
+    { id },
+    Object.entries(values).map(([key, value]) => element('nvpair', { id: `${id}-${key}`, name: key, value })),
+  );
+}
+
+/** The newest schema that the version has; an unknown one makes Pacemaker refuse the file. */
+function schemaOf(pacemakerVersion: string): string {
+  if (isAtLeast(pacemakerVersion, '3.0')) return 'pacemaker-4.0';
+  return isAtLeast(pacemakerVersion, '2.1.5') ? 'pacemaker-3.9' : 'pacemaker-3.7';
+}
