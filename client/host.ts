@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync, readdirSync, statfsSync, existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
@@ -14,8 +14,6 @@ export interface Host {
   /** Bytes free for an ordinary user on the file system of this directory, or of its nearest parent that exists. */
   freeBytes(directory: string): number | undefined;
   canListen(address: string): Promise<boolean>;
-  /** First line of what a program prints on standard output; undefined when it fails. */
-  firstLine(command: string, args: readonly string[]): string | undefined;
   /** Runs a program with its output going to standard error; returns its exit code. */
   run(command: string, args: readonly string[], environment?: Record<string, string>): Promise<number>;
   /** True when apt knows packages: a fresh machine has no lists. */
@@ -43,10 +41,6 @@ export function createHost(searchPath: string): Host {
         server.once('error', () => resolve(false));
         server.listen({ host: address, port: 0 }, () => server.close(() => resolve(true)));
       }),
-    firstLine(command, args) {
-      const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
-      return status === 0 ? (stdout.split('\n')[0] ?? '') : undefined;
-    },
     run: (command, args, environment = {}) =>
       new Promise((resolve, reject) => {
         const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`);

@@ -93,7 +93,7 @@ async function refuseEarlyEnd(process: OwnedProcess): Promise<void> {
   for (let waited = 0; waited < EARLY_END_MS; waited += 100) {
     await new Promise((resolve) => setTimeout(resolve, 100));
     if (isRunning(process)) continue;
-    const tail = readText(process.logFile)?.trim().split('\n').slice(-8).join('\n') ?? '';
+    const tail = readText(process.logFile)?.trim().split('\n').slice(-20).join('\n') ?? '';
     throw new ClientError(
       'HADB_E4010',
       'internal',
