@@ -13,7 +13,7 @@ export type LedgerEntry =
   | { kind: 'fail'; seq: number; at: number; why: string }
   /** Sent, and no answer: it may be there or not. */
   | { kind: 'unknown'; seq: number; at: number; why: string }
-  /** Too many attempts hung already. */
+  /** Too many attempts hung already, or the writer itself was held up beyond the deadline. */
   | { kind: 'skip'; seq: number; at: number }
   /** The writer's own process was held up this long. */
   | { kind: 'lag'; at: number; ms: number }

@@ -4,7 +4,12 @@ import { clusterLockId } from '../../cluster/ids';
 import type { Progress } from '../../cluster/step';
 import { failWith, ScriptedActivities, succeed, waitFor } from './fake-activities';
 import { eventually, failureOf, reset, stepOf } from './runs';
-import { specificationFor, startTemporalForTests, type RunningWorker, type TemporalForTests } from './temporal-for-tests';
+import {
+  specificationFor,
+  startTemporalForTests,
+  type RunningWorker,
+  type TemporalForTests,
+} from './temporal-for-tests';
 
 let temporal: TemporalForTests;
 beforeAll(async () => {
@@ -32,10 +37,10 @@ function gate(): { opened: Promise<void>; open: () => void } {
 
 const newCluster = () => `c${randomUUID().slice(0, 8)}`;
 
-async function nextOperationCompletes(worker: RunningWorker, cluster: string): Promise<void> {
+async function endOfNextOperation(worker: RunningWorker, cluster: string): Promise<Progress['state']> {
   const next = await worker.start('twoSteps', inputFor(cluster), `switchover/${cluster}`);
   const progress: Progress = await next.result();
-  expect(progress.state).toBe('completed');
+  return progress.state;
 }
 
 describe('the lock of a cluster', () => {
@@ -48,7 +53,7 @@ describe('the lock of a cluster', () => {
       const holder = await holding(worker, fakes, cluster);
       const second = await worker.start('twoSteps', inputFor(cluster), `switchover/${cluster}`);
       const refusal = await failureOf(second);
-      await nextOperationCompletes(worker, newCluster());
+      expect(await endOfNextOperation(worker, newCluster())).toBe('completed');
       open();
       await holder.result();
 
@@ -82,7 +87,9 @@ describe('the lock of a cluster', () => {
     const cluster = newCluster();
 
     await temporal.withWorker(new ScriptedActivities(), async (worker) => {
-      for (let round = 0; round < 10; round += 1) await nextOperationCompletes(worker, cluster);
+      for (let round = 0; round < 10; round += 1) {
+        expect(await endOfNextOperation(worker, cluster)).toBe('completed');
+      }
     });
   });
 
@@ -93,7 +100,7 @@ describe('the lock of a cluster', () => {
     await temporal.withWorker(fakes, async (worker) => {
       const holder = await worker.start('oneStep', inputFor(cluster), `build-cluster/${cluster}`);
       await failureOf(holder);
-      await nextOperationCompletes(worker, cluster);
+      expect(await endOfNextOperation(worker, cluster)).toBe('completed');
     });
   });
 
@@ -107,8 +114,8 @@ describe('the lock of a cluster', () => {
         how === 'timed out' ? await startedWithTimeout(worker, fakes, cluster) : await holding(worker, fakes, cluster);
       if (how === 'cancelled') await holder.cancel();
       if (how === 'terminated') await holder.terminate();
-      await expect(holder.result()).rejects.toThrow();
-      await nextOperationCompletes(worker, cluster);
+      await expect(holder.result()).rejects.toMatchObject({ name: 'WorkflowFailedError' });
+      expect(await endOfNextOperation(worker, cluster)).toBe('completed');
     });
   });
 
@@ -124,7 +131,7 @@ describe('the lock of a cluster', () => {
       const refused = await failureOf(await worker.start('twoSteps', inputFor(cluster), `switchover/${cluster}`));
       open();
       await holder.result();
-      await nextOperationCompletes(worker, cluster);
+      expect(await endOfNextOperation(worker, cluster)).toBe('completed');
 
       expect(refused.message).toContain(`build-cluster/${cluster}`);
     });
@@ -144,7 +151,7 @@ describe('the lock of a cluster', () => {
         const refused = await failureOf(await worker.start('twoSteps', inputFor(cluster), `switchover/${cluster}`));
         open();
         const progress = (await again.result()) as Progress;
-        await nextOperationCompletes(worker, cluster);
+        expect(await endOfNextOperation(worker, cluster)).toBe('completed');
 
         expect(refused.type).toBe('ClusterLocked');
         expect(stepOf(progress, 'first').state).toBe('done');
@@ -162,7 +169,7 @@ describe('the lock of a cluster', () => {
         await holder.result();
         const again = await reset(temporal.client, `build-cluster/${cluster}`, task);
         await again.result();
-        await nextOperationCompletes(worker, cluster);
+        expect(await endOfNextOperation(worker, cluster)).toBe('completed');
         const rebuilt = await worker.start('oneStep', inputFor(cluster), `build-cluster/${cluster}`);
         await rebuilt.result();
       });

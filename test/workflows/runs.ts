@@ -46,7 +46,11 @@ export async function currentDetails(handle: WorkflowHandle): Promise<string> {
 }
 
 /** Resets as the UI's button does; returns the handle of the new run. */
-export async function reset(client: Client, workflowId: string, to: 'first task' | 'last task'): Promise<WorkflowHandle> {
+export async function reset(
+  client: Client,
+  workflowId: string,
+  to: 'first task' | 'last task',
+): Promise<WorkflowHandle> {
   const history = await client.workflow.getHandle(workflowId).fetchHistory();
   const tasks = (history.events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes);
   const task = to === 'first task' ? tasks[0] : tasks.at(-1);

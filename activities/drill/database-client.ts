@@ -1,0 +1,134 @@
+import { connect, type Socket } from 'node:net';
+import { createConnection, type Connection } from 'mysql2';
+
+/** How a client outside of the cluster reaches the database: by name, through the load balancer, by TLS. */
+export interface DatabaseAccess {
+  /** Name that the server's certificate must carry. */
+  host: string;
+  /** What the name resolves to. */
+  address: string;
+  port: number;
+  user: string;
+  password: string;
+  /** Certificate authority of the cluster, PEM. */
+  authority: string;
+  /** Shows in `performance_schema` who the client is. */
+  purpose: string;
+}
+
+/** The connection could not be made: nothing was sent to the database. */
+export class ConnectFailed extends Error {
+  override readonly name = 'ConnectFailed';
+}
+
+/** The query was sent, and what became of it is not known, or the server refused it. */
+export class QueryUnanswered extends Error {
+  override readonly name = 'QueryUnanswered';
+  constructor(
+    message: string,
+    /** The server's own error code, when it was the server that answered. */
+    readonly serverCode?: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface DatabaseSession {
+  query(sql: string, values: readonly (string | number)[], deadlineMs: number): Promise<Record<string, unknown>[]>;
+  /** False once the session has seen an error or its end: dial anew. */
+  isUsable(): boolean;
+  destroy(): void;
+}
+
+/**
+ * One connection, no pool, and deadlines of its own: mysql2 gives queries no time-out by default, its time-outs start when a command gets its turn,
+ * and a destroyed connection never answers those who wait. Errors: ConnectFailed.
+ */
+export async function openSession(access: DatabaseAccess, deadlineMs: number): Promise<DatabaseSession> {
+  const socket = connect({ host: access.address, port: access.port, noDelay: true });
+  // mysql2 listens for errors only once it has the socket.
+  socket.on('error', () => undefined);
+  const connection = createConnection({
+    stream: () => socket,
+    host: access.host,
+    port: access.port,
+    user: access.user,
+    password: access.password,
+    ssl: { ca: access.authority, verifyIdentity: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    connectTimeout: deadlineMs,
+    connectAttributes: { program_name: 'hadb', purpose: access.purpose },
+    supportBigNumbers: true,
+  });
+  const session = wrap(connection, socket);
+  const connected = new Promise<void>((resolve, reject) => {
+    connection.once('connect', () => resolve());
+    connection.once('error', (error) => reject(error));
+    socket.once('close', () => reject(new Error('the connection was closed before the server had answered')));
+  });
+  try {
+    await within(connected, deadlineMs);
+    return session;
+  } catch (error) {
+    session.destroy();
+    throw new ConnectFailed(`no connection to ${access.host} (${access.address}:${access.port}): ${messageOf(error)}`);
+  }
+}
+
+function wrap(connection: Connection, socket: Socket): DatabaseSession {
+  let usable = true;
+  const end = () => {
+    usable = false;
+  };
+  connection.on('error', end);
+  connection.on('end', end);
+  socket.on('close', end);
+  const destroy = () => {
+    end();
+    connection.destroy();
+    socket.destroy();
+  };
+  return {
+    isUsable: () => usable,
+    destroy,
+    async query(sql, values, deadlineMs) {
+      const answered = new Promise<Record<string, unknown>[]>((resolve, reject) => {
+        connection.query(sql, [...values], (error, rows) => {
+          if (error) reject(error);
+          else resolve(Array.isArray(rows) ? (rows as Record<string, unknown>[]) : []);
+        });
+        socket.once('close', () => reject(new Error('the connection was closed before the server had answered')));
+      });
+      try {
+        return await within(answered, deadlineMs);
+      } catch (error) {
+        destroy();
+        throw new QueryUnanswered(messageOf(error), serverCodeOf(error));
+      }
+    },
+  };
+}
+
+async function within<Result>(promise: Promise<Result>, deadlineMs: number): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${deadlineMs} ms`)), Math.max(0, deadlineMs));
+  });
+  // Whatever loses the race must not be an unhandled rejection later.
+  promise.catch(() => undefined);
+  try {
+    return await Promise.race([promise, expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Errors with an SQL state come from the server; the others are about the connection. */
+function serverCodeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('sqlState' in error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+export function messageOf(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
+  return String(error);
+}

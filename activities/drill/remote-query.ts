@@ -1,0 +1,111 @@
+import { CLIENT_USER, FIRST_ROW, selectThings } from '../../cluster/database/statements';
+import { HadbError } from '../../cluster/errors';
+import { publicHostName } from '../../cluster/ids';
+import type { ClusterSpecification } from '../../cluster/specification/specification';
+import type { StepContext, StepOutcome } from '../../cluster/step';
+import { clusterSecrets } from '../connections/secrets';
+import type { SecretStore } from '../connections/secret-store';
+import { waitUntil } from '../node/waiting';
+import { messageOf, openSession, type DatabaseAccess, type DatabaseSession } from './database-client';
+
+export interface DatabaseAccessDependencies {
+  secrets: SecretStore;
+  /** Address of a public name. */
+  resolve: (name: string) => Promise<string>;
+}
+
+/** One attempt: short, because a connection that hangs wakes up only when the kernel sends again, after 1, 3, 7 … s. */
+const ATTEMPT_MS = 1000;
+/** The load balancer needs its interval times its threshold to notice a move, and the same again to be sure. */
+const DEFAULT_LIMIT_SECONDS = 60;
+
+/** The article's remote query: from outside, by name, through the load balancer, by TLS with the cluster's own authority. */
+export function createRemoteQueryActivities(dependencies: DatabaseAccessDependencies) {
+  return {
+    /** Repeats the query with a new connection each time until it is answered. Errors: NotReady, QueryFailed. */
+    async remoteQuery(
+      step: StepContext & { withinSeconds?: number },
+    ): Promise<StepOutcome & { rows: number; tookMs: number }> {
+      const access = await databaseAccess(
+        dependencies,
+        step.specification,
+        `${step.operation.workflowId} ${step.step}`,
+      );
+      const startedAt = performance.now();
+      const seen = await waitUntil<Rows | Error>(
+        { ...step, node: access.host },
+        {
+          waitingFor: 'the answer to the remote query',
+          limitMs: (step.withinSeconds ?? DEFAULT_LIMIT_SECONDS) * 1000,
+          observe: () => queryOnce(access, selectThings(step.specification)).catch((error: unknown) => asError(error)),
+          isDone: (answer) => Array.isArray(answer),
+          describe: (answer) => (Array.isArray(answer) ? `${answer.length} rows` : answer.message),
+          whatNow: `Look whether the database runs on one node, whether the probe port ${step.specification.loadBalancer.probePort} answers there, and whether this machine is in network.clients.`,
+        },
+      );
+      const rows = Array.isArray(seen) ? seen : [];
+      const first = rows.find(({ id }) => Number(id) === FIRST_ROW.id);
+      if (first?.['name'] !== FIRST_ROW.name) {
+        throw new HadbError('QueryFailed', `the remote query does not return the row "${FIRST_ROW.name}"`, {
+          subject: access.host,
+          observed: JSON.stringify(rows.slice(0, 3)),
+          whatNow:
+            'Look at the table on the node that is primary: the answer came from another database, or the row was changed.',
+        });
+      }
+      const tookMs = Math.round(performance.now() - startedAt);
+      return {
+        result: 'unchanged',
+        observed: `${access.host}:${access.port} (${access.address}) answers with ${rows.length} row${rows.length === 1 ? '' : 's'}, "${FIRST_ROW.name}" among them, after ${tookMs} ms`,
+        rows: rows.length,
+        tookMs,
+      };
+    },
+  };
+}
+
+type Rows = Record<string, unknown>[];
+
+export async function databaseAccess(
+  { secrets, resolve }: DatabaseAccessDependencies,
+  specification: ClusterSpecification,
+  purpose: string,
+): Promise<DatabaseAccess> {
+  const host = publicHostName(specification);
+  const own = clusterSecrets(secrets, specification);
+  const [address, password, { certificate }] = await Promise.all([
+    resolve(host),
+    own.clientPassword(),
+    own.certificateAuthority(),
+  ]);
+  return {
+    host,
+    address,
+    port: specification.database.port,
+    user: CLIENT_USER,
+    password,
+    authority: certificate,
+    purpose,
+  };
+}
+
+/** A new connection for one query. */
+export async function queryOnce(
+  access: DatabaseAccess,
+  sql: string,
+  values: (string | number)[] = [],
+  deadlineMs = ATTEMPT_MS,
+): Promise<Rows> {
+  const deadline = performance.now() + deadlineMs;
+  let session: DatabaseSession | undefined;
+  try {
+    session = await openSession(access, Math.min(deadlineMs, ATTEMPT_MS));
+    return await session.query(sql, values, Math.max(1, deadline - performance.now()));
+  } finally {
+    session?.destroy();
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error));
+}

@@ -1,0 +1,145 @@
+import { ledgerTable } from '../../cluster/database/statements';
+import { HadbError } from '../../cluster/errors';
+import type { StepContext, StepOutcome, Verdict } from '../../cluster/step';
+import { judgeWrites, type WritesReport } from '../../cluster/verdict/judge-writes';
+import { countEntries, describeCounts, type LedgerCounts } from '../../cluster/verdict/write-ledger';
+import { waitUntil } from '../node/waiting';
+import { messageOf } from './database-client';
+import { databaseAccess, queryOnce, type DatabaseAccessDependencies } from './remote-query';
+import type { WriterProcesses } from './writer-process';
+
+export interface WriterDependencies extends DatabaseAccessDependencies {
+  writers: WriterProcesses;
+}
+
+/** What names the rows and the ledger of one drill: at most 64 characters. */
+export type DrillStep = StepContext & { drill: string };
+
+/** Ten writes a second, each with a second to be answered: an outage is known to about a second. */
+const RATE = { writer: 1, intervalMs: 100, deadlineMs: 1000, mostInFlight: 20 } as const;
+/** Nobody may be left to end it. */
+const LIFETIME_MS = 2 * 3_600_000;
+/** Acknowledged writes in a row that count as a working database: two seconds of them, for promotions flap. */
+const STEADY = 20;
+
+export function createWriterActivities(dependencies: WriterDependencies) {
+  const { writers } = dependencies;
+  const counts = (drill: string): LedgerCounts => countEntries(writers.read(drill) ?? []);
+
+  const awaitSteady = async (step: DrillStep, since: number, limitSeconds: number): Promise<LedgerCounts> => {
+    const steady = (seen: LedgerCounts) => seen.consecutive >= STEADY && (seen.consecutiveSince ?? 0) >= since;
+    return waitUntil(
+      { ...step, node: 'the writer' },
+      {
+        waitingFor: `${STEADY} acknowledged writes in a row`,
+        limitMs: limitSeconds * 1000,
+        observe: async () => {
+          const seen = counts(step.drill);
+          if (!writers.isRunning(step.drill) && !steady(seen)) throw gone(step.drill, seen);
+          return seen;
+        },
+        isDone: steady,
+        describe: describeCounts,
+        whatNow: 'Look whether the database answers through the load balancer, and at what the writer noted.',
+      },
+    );
+  };
+
+  return {
+    /** Starts the writer or finds it again, and waits until it writes steadily. Errors: NotReady, AssertionFailed. */
+    async startWriter(step: DrillStep): Promise<StepOutcome> {
+      const access = await databaseAccess(dependencies, step.specification, step.drill);
+      const started = await writers.start(step.drill, {
+        access,
+        insert: `INSERT INTO ${ledgerTable(step.specification)} (drill, writer, seq) VALUES (?, ?, ?)`,
+        options: { drill: step.drill, lifetimeMs: LIFETIME_MS, ...RATE },
+      });
+      const seen = await awaitSteady(step, 0, 60);
+      return {
+        result: started === 'now' ? 'changed' : 'changedEarlier',
+        observed: started === 'now' ? 'no writer ran' : 'the writer runs already',
+        done: `writes ${1000 / RATE.intervalMs} rows a second to ${access.host}`,
+        verified: describeCounts(seen),
+      };
+    },
+
+    /** Waits until the writer is answered steadily again, all of it after `since` (ms since the epoch). */
+    async awaitWriterSteady(step: DrillStep & { since: number; withinSeconds: number }): Promise<StepOutcome> {
+      const seen = await awaitSteady(step, step.since, step.withinSeconds);
+      return { result: 'unchanged', observed: describeCounts(seen) };
+    },
+
+    async readWriter(step: DrillStep): Promise<StepOutcome & { counts: LedgerCounts; running: boolean }> {
+      const seen = counts(step.drill);
+      const running = writers.isRunning(step.drill);
+      const state = running ? 'the writer runs' : 'no writer runs';
+      return { result: 'unchanged', observed: `${state}: ${describeCounts(seen)}`, counts: seen, running };
+    },
+
+    /** Ends the writer after its last attempts; repeating it is fine. */
+    async stopWriter(step: DrillStep): Promise<StepOutcome> {
+      const ran = writers.isRunning(step.drill);
+      await writers.stop(step.drill, 5000);
+      const seen = describeCounts(counts(step.drill));
+      return ran
+        ? { result: 'changed', observed: 'the writer runs', done: 'ended it', verified: seen }
+        : { result: 'unchanged', observed: `no writer runs: ${seen}` };
+    },
+
+    /** Reads the rows through the load balancer and judges. A verdict that does not pass is an answer, not an error. */
+    async judgeDrill(
+      step: DrillStep & { limitSeconds: number; faultAt?: number },
+    ): Promise<StepOutcome & { verdict: Verdict; report: Omit<WritesReport, 'verdict'> }> {
+      const entries = writers.read(step.drill);
+      if (entries === undefined) throw noLedger(step.drill, writers.ledgerFile(step.drill));
+      const finalRead = await readRows(dependencies, step).catch((error: unknown) => messageOf(error));
+      const { verdict, ...report } = judgeWrites({
+        entries,
+        finalRead: typeof finalRead === 'string' ? undefined : finalRead,
+        limitSeconds: step.limitSeconds,
+        ...(step.faultAt !== undefined && { faultAt: step.faultAt }),
+      });
+      const unread = typeof finalRead === 'string' ? `; final read: ${finalRead}` : '';
+      return {
+        result: 'unchanged',
+        observed: `${verdict.summary}; ledger ${writers.ledgerFile(step.drill)}${unread}`,
+        verdict,
+        report: { ...report, lost: report.lost.slice(0, 100), unexpected: report.unexpected.slice(0, 100) },
+      };
+    },
+  };
+}
+
+/** Errors: NotReady. */
+async function readRows(dependencies: WriterDependencies, step: DrillStep): Promise<number[]> {
+  const access = await databaseAccess(dependencies, step.specification, step.drill);
+  const sql = `SELECT seq FROM ${ledgerTable(step.specification)} WHERE drill = ? AND writer = ?`;
+  const rows = await waitUntil(
+    { ...step, node: access.host },
+    {
+      waitingFor: 'the rows of the drill',
+      limitMs: 60_000,
+      intervalMs: 500,
+      observe: () =>
+        queryOnce(access, sql, [step.drill, RATE.writer], 20_000).catch((error: unknown) => messageOf(error)),
+      isDone: Array.isArray,
+      describe: (seen) => (typeof seen === 'string' ? seen : `${seen.length} rows`),
+      whatNow: 'Look whether the database answers through the load balancer.',
+    },
+  );
+  return typeof rows === 'string' ? [] : rows.map(({ seq }) => Number(seq));
+}
+
+function gone(drill: string, seen: LedgerCounts): HadbError {
+  return new HadbError('AssertionFailed', `the writer of drill ${drill} has ended`, {
+    observed: describeCounts(seen),
+    whatNow: 'decide "abort": without a writer the drill proves nothing',
+  });
+}
+
+function noLedger(drill: string, file: string): HadbError {
+  return new HadbError('AssertionFailed', `this machine has no ledger of drill ${drill}`, {
+    observed: `${file} does not exist`,
+    whatNow: 'the ledger is on the machine whose worker started the writer; run the drill with one worker machine',
+  });
+}

@@ -1,0 +1,87 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { HadbError } from '../../cluster/errors';
+import { slug } from '../../cluster/ids';
+import { parseLedger, type LedgerEntry } from '../../cluster/verdict/write-ledger';
+import {
+  findOwnedProcess,
+  startOwnedProcess,
+  stopOwnedProcess,
+  writeFileAtomically,
+} from '../../processes/owned-process';
+import type { WriterOrder } from './writer-main';
+
+/** The writer as a detached process of this machine, found again by the drill's name: a killed worker leaves no gap in what it measures. */
+export interface WriterProcesses {
+  /** Starts it, or finds the one that runs. Errors: AssertionFailed when one ran and is gone. */
+  start(drill: string, order: Omit<WriterOrder, 'ledgerFile'>): Promise<'now' | 'attached'>;
+  /** Undefined when this machine has no ledger of the drill. */
+  read(drill: string): LedgerEntry[] | undefined;
+  isRunning(drill: string): boolean;
+  /** Asks it to end and waits for its last attempts; kills it after `graceMs`. Repeating it is fine. */
+  stop(drill: string, graceMs: number): Promise<void>;
+  ledgerFile(drill: string): string;
+}
+
+export interface WriterProcessOptions {
+  /** Where ledgers and records are kept: one directory for each drill. */
+  directory: string;
+  /** The compiled `writer-main.js`. */
+  program: string;
+}
+
+export function createWriterProcesses({ directory, program }: WriterProcessOptions): WriterProcesses {
+  const filesOf = (drill: string) => {
+    const own = join(directory, slug(drill));
+    return {
+      ledger: join(own, 'ledger.jsonl'),
+      record: join(own, 'writer.json'),
+      order: join(own, 'order.json'),
+      log: join(own, 'writer.log'),
+      own,
+    };
+  };
+  return {
+    async start(drill, order) {
+      const files = filesOf(drill);
+      if (findOwnedProcess(files.record) !== undefined) return 'attached';
+      if (existsSync(files.ledger)) throw writerGone(drill, files.ledger);
+      if (!existsSync(program)) {
+        throw new HadbError('Internal', `the writer's program ${program} does not exist`, {
+          whatNow: 'build hadb: npm run build',
+        });
+      }
+      mkdirSync(files.own, { recursive: true, mode: 0o700 });
+      writeFileAtomically(files.order, JSON.stringify({ ...order, ledgerFile: files.ledger } satisfies WriterOrder));
+      startOwnedProcess({
+        recordFile: files.record,
+        logFile: files.log,
+        command: process.execPath,
+        args: [program, files.order],
+      });
+      return 'now';
+    },
+
+    read(drill) {
+      const { ledger } = filesOf(drill);
+      return existsSync(ledger) ? parseLedger(readFileSync(ledger, 'utf8')) : undefined;
+    },
+
+    isRunning: (drill) => findOwnedProcess(filesOf(drill).record) !== undefined,
+
+    stop: (drill, graceMs) => stopOwnedProcess(filesOf(drill).record, { graceMs }),
+
+    ledgerFile: (drill) => filesOf(drill).ledger,
+  };
+}
+
+function writerGone(drill: string, ledger: string): HadbError {
+  return new HadbError(
+    'AssertionFailed',
+    `the writer of drill ${drill} ran and is gone: what it did not note is unknown`,
+    {
+      observed: ledger,
+      whatNow: 'decide "abort"; the cluster is put right, and the drill can be started anew',
+    },
+  );
+}

@@ -1,0 +1,225 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createRemoteQueryActivities } from '../../../activities/drill/remote-query';
+import { createWriterActivities } from '../../../activities/drill/writer-activities';
+import { createWriterProcesses } from '../../../activities/drill/writer-process';
+import type { SecretStore } from '../../../activities/connections/secret-store';
+import { renderSchemaSql } from '../../../cluster/database/statements';
+import { publicHostName, secretNames } from '../../../cluster/ids';
+import { ClusterSpecification } from '../../../cluster/specification/specification';
+import type { StepContext } from '../../../cluster/step';
+import { createRealDatabase, type RealDatabase } from './real-database';
+
+const PROGRAM = join(__dirname, '../../../dist/activities/drill/writer-main.js');
+const PASSWORD = 'a-password-of-the-test';
+
+let database: RealDatabase;
+let directory: string;
+let balancer: Balancer;
+let specification: ClusterSpecification;
+
+beforeAll(async () => {
+  if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run "npm run build" first`);
+  directory = mkdtempSync(join(tmpdir(), 'hadb-writer-'));
+  balancer = await startBalancer();
+  specification = ClusterSpecification.parse({
+    network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] },
+    database: { port: balancer.port },
+  });
+  database = await createRealDatabase(publicHostName(specification));
+  balancer.target = database.port;
+  await database.start();
+  database.run(renderSchemaSql({ specification, clientPassword: PASSWORD }));
+}, 300_000);
+afterAll(async () => {
+  await database?.remove();
+  await balancer?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+jest.setTimeout(60_000);
+
+function dependencies() {
+  const names = secretNames(specification.name);
+  const secrets: SecretStore = {
+    ensure: async (name) => {
+      if (name === names.clientPassword) return PASSWORD;
+      if (name === names.certificateAuthority) {
+        return `${database.authority}-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n`;
+      }
+      throw new Error(`no secret ${name}`);
+    },
+    read: async () => undefined,
+    locate: (name) => name,
+    remove: async () => undefined,
+  };
+  return {
+    secrets,
+    resolve: async () => '127.0.0.1',
+    writers: createWriterProcesses({ directory, program: PROGRAM }),
+  };
+}
+
+function stepFor(step: string): StepContext {
+  const operation = { workflowId: `drill/${specification.name}`, run: 'a-run', runbook: 'failoverDrill' as const };
+  return { specification, operation, step, generation: 1 };
+}
+
+const inActivity = <Result>(work: () => Promise<Result>): Promise<Result> =>
+  new MockActivityEnvironment(undefined, { logger: new DefaultLogger('ERROR') }).run(work);
+
+describe('the remote query', () => {
+  it('is answered by name, by TLS, through the balancer', async () => {
+    const queries = createRemoteQueryActivities(dependencies());
+
+    const outcome = await inActivity(() => queries.remoteQuery(stepFor('query')));
+
+    expect(outcome).toMatchObject({ result: 'unchanged', rows: 1 });
+    expect(outcome.observed).toContain('Yet another entity');
+    expect(outcome.observed).toContain(publicHostName(specification));
+  });
+
+  it('refuses a server whose certificate carries another name', async () => {
+    const queries = createRemoteQueryActivities(dependencies());
+    const other = { ...stepFor('query'), specification: { ...specification, dnsLabel: 'another' } };
+
+    const refused = inActivity(() => queries.remoteQuery({ ...other, withinSeconds: 1 }));
+
+    await expect(refused).rejects.toMatchObject({
+      code: 'NotReady',
+      details: { observed: expect.stringContaining('altnames') },
+    });
+  });
+
+  it('waits through an outage and says what it saw when that does not end', async () => {
+    const queries = createRemoteQueryActivities(dependencies());
+    balancer.mode = 'closed';
+
+    const early = inActivity(() => queries.remoteQuery({ ...stepFor('query'), withinSeconds: 1 }));
+    await expect(early).rejects.toMatchObject({ code: 'NotReady', message: expect.stringContaining('remote query') });
+    const patient = inActivity(() => queries.remoteQuery({ ...stepFor('query'), withinSeconds: 30 }));
+    balancer.mode = 'open';
+
+    expect((await patient).rows).toBe(1);
+  });
+});
+
+describe('the writer', () => {
+  it('goes on through a server that is killed, and no acknowledged row is lost', async () => {
+    const activities = createWriterActivities(dependencies());
+    const drill = { ...stepFor('writer'), drill: 'kill' };
+
+    const started = await inActivity(() => activities.startWriter(drill));
+    const again = await inActivity(() => activities.startWriter(drill));
+    const faultAt = Date.now();
+    await database.kill();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await database.start();
+    await inActivity(() => activities.awaitWriterSteady({ ...drill, since: faultAt, withinSeconds: 30 }));
+    await inActivity(() => activities.stopWriter(drill));
+    const stoppedTwice = await inActivity(() => activities.stopWriter(drill));
+    const { verdict, report } = await inActivity(() => activities.judgeDrill({ ...drill, faultAt, limitSeconds: 60 }));
+
+    expect(started.result).toBe('changed');
+    expect(again.result).toBe('changedEarlier');
+    expect(stoppedTwice.result).toBe('unchanged');
+    expect(verdict).toMatchObject({ passed: true });
+    expect(report.lost).toEqual([]);
+    expect(report.longestOutageSeconds).toBeGreaterThan(1.4);
+    expect(report.acknowledged).toBeGreaterThan(40);
+  });
+
+  it('goes on through a path that swallows everything', async () => {
+    const activities = createWriterActivities(dependencies());
+    const drill = { ...stepFor('writer'), drill: 'black-hole' };
+
+    await inActivity(() => activities.startWriter(drill));
+    const faultAt = Date.now();
+    balancer.mode = 'black hole';
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    balancer.mode = 'open';
+    await inActivity(() => activities.awaitWriterSteady({ ...drill, since: faultAt, withinSeconds: 30 }));
+    await inActivity(() => activities.stopWriter(drill));
+    const { verdict, report } = await inActivity(() => activities.judgeDrill({ ...drill, faultAt, limitSeconds: 60 }));
+
+    expect(verdict.passed).toBe(true);
+    expect(report.longestOutageSeconds).toBeGreaterThan(2.5);
+    expect(report.unavailableSeconds).toBeLessThan(20);
+  });
+
+  it('finds rows that were acknowledged and are gone', async () => {
+    const activities = createWriterActivities(dependencies());
+    const drill = { ...stepFor('writer'), drill: 'loss' };
+    await inActivity(() => activities.startWriter(drill));
+    await inActivity(() => activities.stopWriter(drill));
+    database.run(`DELETE FROM azureha.hadb_writes WHERE drill = 'loss' AND seq BETWEEN 3 AND 5`);
+
+    const { verdict, report } = await inActivity(() => activities.judgeDrill({ ...drill, limitSeconds: 60 }));
+
+    expect(verdict.passed).toBe(false);
+    expect(report.lost).toEqual([3, 4, 5]);
+    expect(verdict.checks.find(({ name }) => name === 'no acknowledged row lost')?.detail).toContain('3..5');
+  });
+
+  it('that was killed makes the drill prove nothing, and is not started a second time', async () => {
+    const { writers, ...rest } = dependencies();
+    const activities = createWriterActivities({ writers, ...rest });
+    const drill = { ...stepFor('writer'), drill: 'gone' };
+    await inActivity(() => activities.startWriter(drill));
+    await writers.stop('gone', 0);
+
+    const again = inActivity(() => activities.startWriter(drill));
+    const waited = inActivity(() => activities.awaitWriterSteady({ ...drill, since: Date.now(), withinSeconds: 5 }));
+
+    await expect(again).rejects.toMatchObject({ code: 'AssertionFailed' });
+    await expect(waited).rejects.toMatchObject({ code: 'AssertionFailed' });
+  });
+});
+
+/** A TCP forwarder in place of the load balancer, with the faults that clients fear. */
+interface Balancer {
+  port: number;
+  target: number;
+  mode: 'open' | 'closed' | 'black hole';
+  close(): Promise<void>;
+}
+
+async function startBalancer(): Promise<Balancer> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((client) => {
+    sockets.add(client);
+    client.on('error', () => client.destroy());
+    client.on('close', () => sockets.delete(client));
+    if (state.mode === 'closed') client.resetAndDestroy();
+    if (state.mode !== 'open') return;
+    const upstream = connect(state.target, '127.0.0.1');
+    sockets.add(upstream);
+    upstream.on('error', () => client.destroy());
+    upstream.on('close', () => {
+      sockets.delete(upstream);
+      client.destroy();
+    });
+    client.on('close', () => upstream.destroy());
+    client.on('data', (data) => void (state.mode === 'black hole' || upstream.write(data)));
+    upstream.on('data', (data) => void (state.mode === 'black hole' || client.write(data)));
+  });
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : 0);
+    });
+  });
+  const state: Balancer = {
+    port,
+    target: 0,
+    mode: 'open',
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return state;
+}
