@@ -56,6 +56,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const now = options.now ?? (() => new Date());
   const directory = join(stateDirectory, 'control');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const startedAt = now().toISOString();
   const certificates = await ensureCertificates(directory, now());
   const store = openStore(directory);
 
@@ -130,7 +131,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     principal,
     faults,
     faultsToken: document.faultsToken,
-    health: () => ({ pid: process.pid, subscriptionId: document.subscriptionId, ...status() }),
+    health: () => ({ pid: process.pid, startedAt, subscriptionId: document.subscriptionId, ...status() }),
     prepareFailure: (request, { action }) => {
       if (action.kind === 'failOperation') injected.set(request, { code: action.code, message: action.message });
     },

@@ -71,24 +71,19 @@ export function createOperationStatus(arm: Arm): OperationStatusRoutes {
 
   async function result(id: string, request: ArmRequest): Promise<ArmResponse> {
     const operation = await observe(id, request);
-    switch (operation.status) {
-      case 'InProgress':
-        return {
-          status: 202,
-          headers: { Location: monitorOf(operation, request), ...retryAfter(operation) },
-        };
-      case 'Succeeded':
-        // A 204 here makes the JavaScript client's start and powerOff throw.
-        return { status: operation.method === 'DELETE' && !isCompute(operation) ? 204 : 200 };
-      case 'Failed':
-      case 'Canceled':
-        throw new ArmError(
-          operation.status === 'Canceled' ? 409 : 500,
-          operation.error?.code ?? 'OperationFailed',
-          operation.error?.message ?? 'The operation failed.',
-          operation.error?.details === undefined ? {} : { details: operation.error.details },
-        );
+    if (operation.status === 'InProgress') {
+      return { status: 202, headers: { Location: monitorOf(operation, request), ...retryAfter(operation) } };
     }
+    // A 204 to a POST here makes the JavaScript client's start and powerOff throw.
+    if (operation.status === 'Succeeded') {
+      return { status: operation.method === 'DELETE' && !isCompute(operation) ? 204 : 200 };
+    }
+    throw new ArmError(
+      operation.status === 'Canceled' ? 409 : 500,
+      operation.error?.code ?? 'OperationFailed',
+      operation.error?.message ?? 'The operation failed.',
+      operation.error?.details === undefined ? {} : { details: operation.error.details },
+    );
   }
 
   return {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../../processes/owned-process';
 import type { Operation } from './operations';
@@ -30,9 +30,19 @@ export class StoreError extends Error {
   override readonly name = 'StoreError';
 }
 
+/** The resources on disk, for a reader beside the process that owns the store. */
+export function readStoredResources(directory: string): Resource[] {
+  return readDocuments<Resource>(join(directory, 'resources'));
+}
+
+/** For the one process that owns the directory. */
 export function openStore(directory: string): Store {
   const resourceDirectory = join(directory, 'resources');
   const operationDirectory = join(directory, 'operations');
+  for (const each of [resourceDirectory, operationDirectory]) {
+    mkdirSync(each, { recursive: true, mode: 0o700 });
+    removeUnfinished(each);
+  }
   const resources = new Map<string, Resource>();
   for (const resource of readDocuments<Resource>(resourceDirectory)) resources.set(idKey(resource.id), resource);
   const operations = new Map<string, Operation>();
@@ -82,19 +92,23 @@ function resourceFile(directory: string, id: string): string {
   return join(directory, `${createHash('sha256').update(idKey(id)).digest('hex').slice(0, 32)}.json`);
 }
 
+/** Left by a process that was killed between writing a file and giving it its name. */
+function removeUnfinished(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith('.tmp')) rmSync(join(directory, name), { force: true });
+  }
+}
+
 function readDocuments<Document>(directory: string): Document[] {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (!existsSync(directory)) return [];
   const documents: Document[] = [];
   for (const name of readdirSync(directory)) {
     const file = join(directory, name);
-    if (name.endsWith('.tmp')) {
-      rmSync(file, { force: true });
-      continue;
-    }
     if (!name.endsWith('.json')) continue;
     try {
       documents.push(JSON.parse(readFileSync(file, 'utf8')) as Document);
     } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') continue;
       throw new StoreError(
         `${file} is not readable as JSON (${error instanceof Error ? error.message : String(error)}). The lab writes such ` +
           'files whole, so something else changed it: restore it, or start anew with: hadb lab down --purge',
