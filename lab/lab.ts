@@ -422,7 +422,7 @@ function processStatus(name: string, recordFile: string, address?: string): LabP
   };
 }
 
-function wireDirectory(directory: string): string {
+export function wireDirectory(directory: string): string {
   return join(directory, 'wire');
 }
 function wireRecord(directory: string): string {
