@@ -1,0 +1,258 @@
+import { createHash } from 'node:crypto';
+import { RESOURCES, renderCib, renderCibForSimulation, clusterProperties, type CibInput } from '../../cluster/cib/cib';
+import { nodesOf, parseCrmMon, promotedNodes, readCrmMon, type ClusterState } from '../../cluster/cib/crm-mon';
+import { compareCib, describeDifference, parseCibConfiguration } from '../../cluster/cib/difference';
+import { MYSQL_AGENT, renderMysqlAgent } from '../../cluster/cib/mysql-agent';
+import { CRM_EXIT, disruptions, parseCrmSimulate } from '../../cluster/cib/tools';
+import { databaseProfile } from '../../cluster/database/profile';
+import { describeDrbd, isInSync } from '../../cluster/drbd/state';
+import { HadbError } from '../../cluster/errors';
+import { concatenate, parseChecksums, renderChecksums, renderWriteFiles } from '../../cluster/node/files';
+import {
+  CIB_FILE,
+  renderBootEnable,
+  renderBootRead,
+  renderBuiltRead,
+  renderCibPatch,
+  renderCibRead,
+  renderFirstConfiguration,
+  renderPacemakerStart,
+  renderServingRead,
+  renderSimulation,
+  withProperties,
+} from '../../cluster/node/pacemaker-moves';
+import type { Platform } from '../../cluster/platform';
+import { DATA_DIRECTORY, DRBD_DEVICE } from '../../cluster/specification/specification';
+import type { StepOutcome } from '../../cluster/step';
+import { timingOf } from '../../cluster/timing';
+import type { NodeSession } from '../connections/node-session';
+import { performStep, type NodeStep } from '../step';
+import { describeCluster, observeCluster } from './cluster-state';
+import { openPair, pairOf, type NodeDependencies } from './dependencies';
+import { toLevel } from './runtime';
+import { waitUntil } from './waiting';
+
+const ONLINE_LIMIT_MS = 180_000;
+const HEALTHY_LIMIT_MS = 300_000;
+/** The status section of a live CIB changes with each result of an operation; the change is planned anew then. */
+const SWAP_TRIES = 10;
+
+type Configured = NodeStep & { platform: Platform };
+
+export function createPacemakerActivities(dependencies: NodeDependencies) {
+  const { sessions } = dependencies;
+  return {
+    /** The agent that judges the database by SQL; compared by checksum. */
+    async installDatabaseAgent(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      const file = { path: MYSQL_AGENT.path, content: renderMysqlAgent(), mode: MYSQL_AGENT.mode };
+      const wanted = createHash('sha256').update(file.content).digest('hex');
+      return performStep(session, step, {
+        observe: async () => parseChecksums((await session.read(renderChecksums([file.path]))).stdout).get(file.path),
+        isDone: (sum) => sum === wanted,
+        describe: (sum) => `${file.path} ${sum === undefined ? 'is absent' : sum === wanted ? 'as wanted' : 'differs'}`,
+        act: async () => {
+          await session.change(step, renderWriteFiles([file]), { input: concatenate([file]) });
+          return `installed ${file.path}`;
+        },
+      });
+    },
+
+    /**
+     * Step 20: the whole CIB, checked by `crm_verify`, as the file that Pacemaker finds at its first start. On the node with the
+     * database; the other one starts empty and takes it over. Errors: GuardRefused where another CIB is.
+     */
+    async writeInitialConfiguration(step: Configured): Promise<StepOutcome> {
+      const { own, peer } = await openPair(dependencies, step, step.node);
+      const input = cibInput(step, 'first-start');
+      const read = renderBuiltRead(`${input.timing.pacemaker.firstStartDcDeadtimeSeconds}s`);
+      const look = async (session: NodeSession) => /^cib=(.*)$/m.exec((await session.read(read)).stdout)?.[1] ?? 'none';
+      return performStep(own, step, {
+        observe: async () => ({ own: await look(own), peer: await look(peer) }),
+        isDone: (seen) => seen.own === 'ours' || seen.peer === 'ours',
+        describe: (seen) => `${CIB_FILE}: ${seen.own} here, ${seen.peer} on ${peer.node}`,
+        prepare: toLevel(dependencies, step, 'server'),
+        act: async (seen) => {
+          if (seen.own !== 'none' || seen.peer !== 'none') {
+            throw new HadbError('GuardRefused', `a node has the configuration of another cluster`, {
+              subject: CIB_FILE,
+              observed: `${seen.own} on ${own.node}, ${seen.peer} on ${peer.node}`,
+              whatNow: `Find out whose cluster it is. If it is nobody's, move ${CIB_FILE} aside on that node, then retry.`,
+            });
+          }
+          const check = Buffer.from(renderCibForSimulation({ ...input, preferred: step.node }));
+          const cib = Buffer.from(renderCib(input));
+          const script = renderFirstConfiguration({ checkBytes: check.length, cibBytes: cib.length });
+          await own.change(step, script, { input: Buffer.concat([check, cib]) });
+          return `wrote ${CIB_FILE}: maintenance mode, fencing ${step.specification.fencing}`;
+        },
+      });
+    },
+
+    async startPacemaker(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      return performStep(session, step, {
+        observe: () => isPacemakerActive(session),
+        isDone: (active) => active,
+        describe: (active) => (active ? 'Pacemaker runs' : 'Pacemaker does not run'),
+        act: async () => {
+          await session.change(step, renderPacemakerStart(), { timeoutMs: 100_000 });
+          return 'started Pacemaker';
+        },
+      });
+    },
+
+    /** Waits until both nodes are online and what runs is recognised, still in maintenance mode. Errors: NotReady. */
+    async awaitAdopted(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      const { self, peer } = pairOf(step, step.node);
+      const state = await waitUntil(step, {
+        waitingFor: 'both nodes online, and the running resources recognised',
+        limitMs: ONLINE_LIMIT_MS,
+        observe: async () => parseCrmMon((await session.read(readCrmMon())).stdout),
+        isDone: (seen) =>
+          [self, peer].every(({ name }) => seen.nodes.some((node) => node.name === name && node.online && !node.pending)) &&
+          (step.observeOnly === true || [RESOURCES.fileSystem, RESOURCES.server, RESOURCES.responder].every((id) => nodesOf(seen, id).includes(self.name))),
+        describe: describeState,
+        whatNow: 'Look at "crm_mon -1 -r" on both nodes: in maintenance mode nothing is started, only recognised.',
+      });
+      return { result: 'unchanged', observed: describeState(state) };
+    },
+
+    /**
+     * Ends the maintenance of the first start and gives the election its usual patience, in one compare-and-swap; refused when
+     * Pacemaker would stop or move anything.
+     */
+    async endMaintenance(step: Configured): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      const properties = clusterProperties(cibInput(step, 'managed'));
+      const wanted = pick(properties, ['maintenance-mode', 'dc-deadtime']);
+      const readCib = async (): Promise<string> => (await session.read(renderCibRead())).stdout;
+      return performStep(session, step, {
+        observe: async () => {
+          const { settings } = parseCibConfiguration(await readCib());
+          return { maintenance: settings.get('property maintenance-mode') === 'true', deadtime: settings.get('property dc-deadtime') };
+        },
+        isDone: ({ maintenance, deadtime }) =>
+          !maintenance && deadtime === `${timingOf(step.specification).pacemaker.dcDeadtimeSeconds * 1000} ms`,
+        describe: ({ maintenance, deadtime }) => `maintenance mode ${maintenance ? 'on' : 'off'}, dc-deadtime ${deadtime ?? 'default'}`,
+        act: async () => {
+          for (let tries = 1; ; tries += 1) {
+            const old = await readCib();
+            const next = withProperties(old, wanted);
+            const simulated = parseCrmSimulate((await session.read(renderSimulation(), { input: next })).stdout);
+            const disrupted = disruptions(simulated);
+            if (disrupted.length > 0) {
+              throw new HadbError('GuardRefused', `Pacemaker would disturb what runs: ${disrupted.join(', ')}`, {
+                subject: step.node,
+                observed: disrupted.join(', '),
+                whatNow: 'Look at "crm_mon -1 -r" and "crm_simulate -L -s" on the node for the reason, then retry.',
+              });
+            }
+            const [before, after] = [Buffer.from(old), Buffer.from(next)];
+            const script = renderCibPatch({ oldBytes: before.length, newBytes: after.length });
+            const { code, stderr } = await session.change(step, script, {
+              input: Buffer.concat([before, after]),
+              accept: [0, CRM_EXIT.old],
+            });
+            if (code === 0) return 'handed the resources over to Pacemaker';
+            if (tries >= SWAP_TRIES) {
+              throw new HadbError('NotReady', `${step.node}: the configuration changes faster than it can be planned`, {
+                subject: step.node,
+                observed: stderr.trim(),
+                whatNow: 'Look who changes it ("cibadmin --query | head -n 1"), then retry.',
+              });
+            }
+          }
+        },
+      });
+    },
+
+    async enableAtBoot(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      return performStep(session, step, {
+        observe: async () => (await session.read(renderBootRead())).stdout.split('\n').filter(Boolean),
+        isDone: (missing) => missing.length === 0,
+        describe: (missing) =>
+          missing.length === 0 ? 'Corosync and Pacemaker start at boot' : `not started at boot: ${missing.join(', ')}`,
+        act: async () => {
+          await session.change(step, renderBootEnable());
+          return 'enabled Corosync and Pacemaker';
+        },
+      });
+    },
+
+    /**
+     * Waits until the cluster has nothing to complain of and both copies are current, then compares the live configuration with
+     * the wanted one; what deviates is reported as drift. Errors: NotReady.
+     */
+    async awaitHealthy(step: Configured): Promise<StepOutcome & { primary?: string }> {
+      const session = await sessions.open(step, step.node);
+      const observed = await waitUntil(step, {
+        waitingFor: 'a healthy cluster',
+        limitMs: HEALTHY_LIMIT_MS,
+        intervalMs: 300,
+        observe: () => observeCluster(session, step),
+        isDone: ({ problems, drbd }) => problems.length === 0 && isInSync(drbd),
+        describe: describeCluster,
+        whatNow: 'Look at "crm_mon -1 -r" and "drbdadm status r0"; what fails has its reason under "Failed Resource Actions".',
+      });
+      const current = parseCibConfiguration((await session.read(renderCibRead())).stdout);
+      const wanted = parseCibConfiguration(renderCib(cibInput(step, 'managed')));
+      const drift = compareCib(wanted, current).map((difference) => `CIB: ${describeDifference(difference)}`);
+      return {
+        result: 'unchanged',
+        observed: describeCluster(observed),
+        ...(observed.primary === undefined ? {} : { primary: observed.primary }),
+        ...(drift.length === 0 ? {} : { drift }),
+      };
+    },
+
+    /** The article's look at crm_mon, mount and ps, as an assertion: everything on the primary, nothing on the other. */
+    async checkServing(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      const [serving, mon] = await Promise.all([session.read(renderServingRead(DATA_DIRECTORY)), session.read(readCrmMon())]);
+      const state = parseCrmMon(mon.stdout);
+      const promotedHere = promotedNodes(state).includes(step.node);
+      const mount = /^mount (.*)$/m.exec(serving.stdout)?.[1];
+      const server = /^process (mariadbd|mysqld) (.*)$/m.exec(serving.stdout);
+      const servesHere = mount?.startsWith(`${DRBD_DEVICE} `) === true && server !== null;
+      const servesNothing = mount === undefined && server === null;
+      const observed = `${describeState(state)}; ${mount === undefined ? 'nothing mounted' : `mounted ${mount}`}; ${server === null ? 'no server' : `${server[1]} ${server[2]}`}`;
+      if (promotedHere ? !servesHere : !servesNothing) {
+        throw new HadbError('AssertionFailed', `${step.node} is ${promotedHere ? 'primary and does not serve' : 'not primary and serves'}`, {
+          subject: step.node,
+          observed,
+          whatNow: 'Look at "crm_mon -1 -r", "findmnt" and "ps" on the node.',
+        });
+      }
+      return { result: 'unchanged', observed };
+    },
+  };
+
+  function cibInput(step: Configured, mode: CibInput['mode']): CibInput {
+    const { specification, platform } = step;
+    return {
+      specification,
+      platform,
+      profile: databaseProfile(specification.database.engine),
+      timing: timingOf(specification),
+      mode,
+    };
+  }
+}
+
+async function isPacemakerActive(session: NodeSession): Promise<boolean> {
+  return /^pacemaker=active$/m.test((await session.read(renderBuiltRead(''))).stdout);
+}
+
+function describeState(state: ClusterState): string {
+  if (!state.available) return 'Pacemaker does not answer yet';
+  const nodes = state.nodes.map(({ name, online, pending }) => `${name} ${online ? (pending ? 'joining' : 'online') : 'offline'}`);
+  const active = state.resources.filter((resource) => resource.active).map(({ id, role, nodes: on }) => `${id} ${role} ${on.join('+')}`);
+  return `${nodes.join(', ')}; ${active.join(', ') || 'nothing recognised'}${state.maintenance ? '; maintenance' : ''}`;
+}
+
+function pick(all: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, all[name] ?? '']));
+}

@@ -1,0 +1,36 @@
+import { heartbeat, sleep } from '@temporalio/activity';
+import { HadbError } from '../../cluster/errors';
+import type { StepWait } from '../../cluster/step';
+import type { NodeStep } from '../step';
+
+export interface Wait<Seen> {
+  /** Such as "the peer's connection", in the field's words; shown to who watches. */
+  waitingFor: string;
+  limitMs: number;
+  /** Short where the wait is short: 200 ms. */
+  intervalMs?: number;
+  observe: () => Promise<Seen>;
+  isDone: (seen: Seen) => boolean;
+  describe: (seen: Seen) => string;
+  /** Percent, rate and time left, when they are known. */
+  progress?: (seen: Seen) => Omit<StepWait, 'step' | 'waitingFor'>;
+  whatNow: string;
+}
+
+/** Polls, heartbeats what is waited for and how far it is, and ends at once when the activity is cancelled. Errors: NotReady. */
+export async function waitUntil<Seen>(step: NodeStep, wait: Wait<Seen>): Promise<Seen> {
+  const deadline = Date.now() + wait.limitMs;
+  for (;;) {
+    const seen = await wait.observe();
+    if (wait.isDone(seen)) return seen;
+    heartbeat({ step: step.step, waitingFor: wait.waitingFor, ...wait.progress?.(seen) } satisfies StepWait);
+    if (Date.now() > deadline) {
+      throw new HadbError('NotReady', `${step.node}: ${wait.waitingFor} has not come about within ${wait.limitMs / 1000} s`, {
+        subject: step.node,
+        observed: wait.describe(seen),
+        whatNow: wait.whatNow,
+      });
+    }
+    await sleep(wait.intervalMs ?? 200);
+  }
+}

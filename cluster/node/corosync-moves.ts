@@ -1,0 +1,62 @@
+import { COROSYNC_CONFIGURATION, COROSYNC_KEY } from '../corosync/configuration';
+import { assign, REFUSE } from '../shell';
+import { renderChecksums, renderWriteFiles, type NodeFile } from './files';
+
+/** Key, configuration and first start of Corosync, and what is read of its membership. */
+
+const CIB = '/var/lib/pacemaker/cib/cib.xml';
+
+/** Prints checksums, `corosync=active`, and `cib=ours|foreign`; changes nothing. */
+export function renderCorosyncRead(): string {
+  return `${renderChecksums([COROSYNC_CONFIGURATION, COROSYNC_KEY])}${assign({ cib: CIB })}
+if pidof corosync >/dev/null; then echo corosync=active; fi
+if [ -e "$cib" ]; then
+  if grep -q 'id="drbd_mysql"' "$cib"; then echo cib=ours; else echo cib=foreign; fi
+fi
+`;
+}
+
+/**
+ * Writes key and configuration where no cluster is, and nowhere else: a key of another cluster would be lost, and one edited
+ * configuration of two splits the membership. The package's own example (`127.0.0.1`) is no cluster.
+ */
+export function renderCorosyncWrite(files: readonly NodeFile[], sums: { key: string }): string {
+  return `${REFUSE}${assign({ key: COROSYNC_KEY, cib: CIB, wanted: sums.key })}
+! pidof corosync >/dev/null || refuse "Corosync runs with another configuration: $(grep -e 'ring0_addr' -e 'cluster_name' ${COROSYNC_CONFIGURATION} | tr -s ' \\n' ' ')"
+if [ -e "$key" ]; then
+  found=$(sha256sum <"$key" | cut -d ' ' -f 1)
+  [ "$found" = "$wanted" ] || refuse "$key belongs to another cluster (sha256 $found)"
+fi
+if [ -e "$cib" ]; then
+  grep -q 'id="drbd_mysql"' "$cib" || refuse "$cib is the configuration of another cluster: $(grep -o 'uname="[^"]*"' "$cib" | sort -u | tr '\\n' ' ')"
+fi
+${renderWriteFiles(files)}`;
+}
+
+/** Starts Corosync only as configured by hadb: its key must be there. */
+export function renderCorosyncStart(): string {
+  return `${REFUSE}[ -s ${COROSYNC_KEY} ] || refuse "there is no ${COROSYNC_KEY}"
+! grep -q '127\\.0\\.0\\.1' ${COROSYNC_CONFIGURATION} || refuse "${COROSYNC_CONFIGURATION} is the package's example"
+systemctl start corosync
+`;
+}
+
+/** Prints the answer of corosync-quorumtool; without Corosync nothing. */
+export const renderMembershipRead = (): string => `corosync-quorumtool -s 2>/dev/null || :\n`;
+
+export interface Membership {
+  quorate: boolean;
+  votes: number;
+  /** Names or addresses of the members. */
+  members: string[];
+}
+
+export function parseMembership(text: string): Membership {
+  return {
+    quorate: /^Quorate:\s+Yes/m.test(text),
+    votes: Number(/^Total votes:\s+(\d+)/m.exec(text)?.[1] ?? 0),
+    members: [...text.matchAll(/^\s*(\d+|0x[0-9a-f]+)\s+\d+\s+(?:\S+\s+)?(\S+?)(?: \(local\))?$/gm)].map(
+      ([, , name = '']) => name,
+    ),
+  };
+}

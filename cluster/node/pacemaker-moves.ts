@@ -1,0 +1,114 @@
+import { RESOURCES } from '../cib/cib';
+import { assign, quote, REFUSE } from '../shell';
+
+/** First start of Pacemaker and changes of its configuration. */
+
+export const CIB_FILE = '/var/lib/pacemaker/cib/cib.xml';
+
+/** Prints `cib=ours|foreign`, `seeded=yes` while the settings of the first start are in it, `role=...`; changes nothing. */
+export function renderBuiltRead(firstStartDeadtime: string): string {
+  return `${assign({ cib: CIB_FILE, deadtime: firstStartDeadtime })}
+if [ -e "$cib" ]; then
+  if grep -q 'id="${RESOURCES.drbd}"' "$cib"; then echo cib=ours; else echo cib=foreign; fi
+  if grep -q "name=\\"dc-deadtime\\" value=\\"$deadtime\\"" "$cib"; then echo seeded=yes; fi
+fi
+if pidof pacemakerd >/dev/null; then echo pacemaker=active; fi
+`;
+}
+
+/**
+ * Puts the configuration where Pacemaker finds it at its first start: complete, verified by `crm_verify`, in maintenance mode.
+ * Input: the CIB for the check (as the cluster would see it), then the CIB itself. Refused where any cluster was before.
+ */
+export function renderFirstConfiguration({ checkBytes, cibBytes }: { checkBytes: number; cibBytes: number }): string {
+  return `${REFUSE}${assign({ cib: CIB_FILE })}
+! pidof pacemakerd >/dev/null || refuse "Pacemaker runs on this node"
+[ ! -e "$cib" ] || refuse "$cib exists: $(grep -o 'uname="[^"]*"' "$cib" | sort -u | tr '\\n' ' ')"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+head -c ${checkBytes} >"$work/check.xml"
+head -c ${cibBytes} >"$work/cib.xml"
+[ "$(stat -c %s "$work/cib.xml")" = ${cibBytes} ] || { echo 'the configuration arrived incomplete' >&2; exit 1; }
+if ! complaints=$(crm_verify -V -x "$work/check.xml" 2>&1); then refuse "crm_verify does not accept the configuration:" "$complaints"; fi
+rm -f "$cib.sig"
+install -o hacluster -g haclient -m 0600 "$work/cib.xml" "$cib.hadb-new"
+sync "$cib.hadb-new"
+mv -f "$cib.hadb-new" "$cib"
+sync "$(dirname "$cib")"
+`;
+}
+
+/** Starts Pacemaker where Corosync has formed the cluster of the two, and what is to be adopted is known. */
+export const renderPacemakerStart = (): string => `${REFUSE}quorum=$(corosync-quorumtool -s 2>&1) || refuse "no quorum:" $quorum
+case $quorum in *'Total votes:      2'*) ;; *) refuse "the cluster has not two members:" $(printf '%s\\n' "$quorum" | grep -i votes) ;; esac
+systemctl start pacemaker
+`;
+
+/** Prints the whole live CIB. */
+export const renderCibRead = (): string => 'cibadmin --query\n';
+
+/** Prints what Pacemaker would do with the CIB that comes as input; changes nothing. */
+export const renderSimulation = (): string => `work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/new.xml"
+crm_simulate -x "$work/new.xml" -S --output-as=xml
+`;
+
+/**
+ * Compare and swap: input is the CIB that the change was planned from, then the changed one; refused (exit code 103) when the
+ * live one has moved since. Never `--force`, never a part by `--scope`, which would overwrite silently.
+ */
+export function renderCibPatch({ oldBytes, newBytes }: { oldBytes: number; newBytes: number }): string {
+  return `${REFUSE}work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+head -c ${oldBytes} >"$work/old.xml"
+head -c ${newBytes} >"$work/new.xml"
+[ "$(stat -c %s "$work/new.xml")" = ${newBytes} ] || { echo 'the configuration arrived incomplete' >&2; exit 1; }
+if ! complaints=$(crm_verify -V -x "$work/new.xml" 2>&1); then refuse "crm_verify does not accept the configuration:" "$complaints"; fi
+code=0
+crm_diff -o "$work/old.xml" -n "$work/new.xml" >"$work/patch.xml" || code=$?
+case $code in 0) exit 0 ;; 1) ;; *) echo "crm_diff ended with $code" >&2; exit 1 ;; esac
+cibadmin --patch --xml-file "$work/patch.xml"
+`;
+}
+
+/**
+ * Sets cluster properties in the text of a live CIB, each of which must be there already.
+ * @throws Error when one is not.
+ */
+export function withProperties(cib: string, properties: Readonly<Record<string, string>>): string {
+  return Object.entries(properties).reduce((text, [name, value]) => {
+    const pattern = new RegExp(`(<nvpair [^>]*name="${name}"[^>]* value=")[^"]*(")`);
+    const other = new RegExp(`(<nvpair [^>]*value=")[^"]*("[^>]* name="${name}")`);
+    const found = [pattern, other].find((candidate) => candidate.test(text));
+    if (found === undefined) throw new Error(`the CIB has no property ${name}`);
+    return text.replace(found, `$1${value}$2`);
+  }, cib);
+}
+
+const BOOT_UNITS = ['corosync', 'pacemaker'] as const;
+
+/** Prints each unit that a boot does not start. */
+export const renderBootRead = (): string =>
+  `for unit in ${BOOT_UNITS.join(' ')}; do
+  [ -L "/etc/systemd/system/multi-user.target.wants/$unit.service" ] || printf '%s\\n' "$unit"
+done
+`;
+
+/** What `systemctl enable` does for these two, without its SysV tool and its two reloads (4 s under UML). */
+export const renderBootEnable = (): string => `${REFUSE}mkdir -p /etc/systemd/system/multi-user.target.wants
+for unit in ${BOOT_UNITS.join(' ')}; do
+  file=$(systemctl show --property=FragmentPath --value "$unit.service")
+  grep -q '^WantedBy=.*multi-user\\.target' "$file" || refuse "$file is not started by multi-user.target"
+  ln -sfn "$file" "/etc/systemd/system/multi-user.target.wants/$unit.service"
+done
+sync /etc/systemd/system/multi-user.target.wants
+`;
+
+/** Prints what serves on this node: mount, server process, responder; changes nothing. */
+export const renderServingRead = (directory: string): string =>
+  `findmnt -n -o SOURCE,FSTYPE,OPTIONS --mountpoint ${quote(directory)} | sed 's/^/mount /' || :
+for process in mariadbd mysqld socat pacemakerd corosync; do
+  if pids=$(pidof "$process"); then printf 'process %s %s\\n' "$process" "$pids"; fi
+done
+`;
