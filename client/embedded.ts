@@ -41,10 +41,8 @@ export interface LabPiece {
   ensure(report: PieceReport, options: UpOptions): Promise<Record<string, string>>;
   /** The same, without starting anything; undefined while there is no lab. */
   environment(): Record<string, string> | undefined;
-  /** Specification of a cluster that fits the lab; undefined while there is no lab. */
-  specificationFile(): string | undefined;
   status(): Promise<PieceStatus[]>;
-  stop(): Promise<void>;
+  stop(report: PieceReport): Promise<void>;
 }
 
 export interface Embedded {
@@ -54,6 +52,7 @@ export interface Embedded {
   down(report: PieceReport): Promise<void>;
   status(): Promise<PieceStatus[]>;
   target(): TemporalTarget | undefined;
+  /** Specification of a cluster that fits the lab; undefined while there is no lab. */
   specificationFile(): string | undefined;
   /** How a worker reaches the lab; empty while there is no lab. */
   workerEnvironment(): Record<string, string>;
@@ -63,13 +62,15 @@ export interface EmbeddedParts {
   temporal: TemporalPiece;
   lab: LabPiece;
   worker: WorkerProcess;
+  labSpecification: string;
   /** A Temporal that the user chose; then none is started here. */
   chosen?: TemporalTarget;
   /** Settings of a worker beyond those of lab and Temporal. */
   workerEnvironment: Record<string, string>;
 }
 
-export function createEmbedded({ temporal, lab, worker, chosen, workerEnvironment }: EmbeddedParts): Embedded {
+export function createEmbedded(parts: EmbeddedParts): Embedded {
+  const { temporal, lab, worker, chosen, workerEnvironment } = parts;
   return {
     async up(report, options = {}) {
       // Side by side: an image may take minutes, and so may the first build of the server.
@@ -90,7 +91,7 @@ export function createEmbedded({ temporal, lab, worker, chosen, workerEnvironmen
       // The worker first, so that it ends its calls while lab and server still answer.
       await worker.stop();
       report('HADB_I5003', 'worker ended');
-      await lab.stop();
+      await lab.stop(report);
       report('HADB_I5003', 'lab ended');
       await temporal.stop();
       report('HADB_I5003', 'Temporal ended');
@@ -99,7 +100,7 @@ export function createEmbedded({ temporal, lab, worker, chosen, workerEnvironmen
       return [temporal.status(), ...(await lab.status()), worker.status()];
     },
     target: () => temporal.target(),
-    specificationFile: () => lab.specificationFile(),
+    specificationFile: () => (lab.environment() === undefined ? undefined : parts.labSpecification),
     workerEnvironment: () => lab.environment() ?? {},
   };
 }

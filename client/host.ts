@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants, readFileSync, readdirSync, statfsSync, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
 /** What `doctor` and `start` ask of this computer; tests make theirs. */
@@ -16,6 +17,8 @@ export interface Host {
   canListen(address: string): Promise<boolean>;
   /** Runs a program with its output going to standard error; returns its exit code. */
   run(command: string, args: readonly string[], environment?: Record<string, string>): Promise<number>;
+  /** Whether apt, with its own settings (proxies!), can fetch this. */
+  canDownload(url: string): Promise<boolean>;
   /** True when apt knows packages: a fresh machine has no lists. */
   hasPackageLists(): boolean;
 }
@@ -48,8 +51,26 @@ export function createHost(searchPath: string): Host {
         child.once('error', reject);
         child.once('close', (code) => resolve(code ?? 1));
       }),
+    async canDownload(url) {
+      const directory = mkdtempSync(join(tmpdir(), 'hadb-doctor-'));
+      try {
+        const command = ['20', '/usr/lib/apt/apt-helper', 'download-file', url, join(directory, 'file')];
+        return (await exitCodeOf('timeout', command)) === 0;
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    },
     hasPackageLists: () => listNames('/var/lib/apt/lists').some((name) => /_Packages(?:\.\w+)?$/.test(name)),
   };
+}
+
+/** Without its output. */
+function exitCodeOf(command: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: 'ignore' });
+    child.once('error', () => resolve(127));
+    child.once('close', (code) => resolve(code ?? 1));
+  });
 }
 
 function isExecutable(file: string): boolean {

@@ -1,16 +1,21 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readLabSettings, readTemporalCliSettings } from '../settings';
-import type { ClientSettings, LabSettings } from '../settings';
+import type { ClientSettings } from '../settings';
+import type * as DebianArchive from '../lab/images/debian-archive';
+import type * as Lab from '../lab/lab';
+import type { LabMachineStatus } from '../lab/lab';
 import type * as MachineDrivers from '../lab/machines/driver';
 import { isInteractive } from './context';
 import type { ClientContext } from './context';
 import { createEmbedded } from './embedded';
-import type { Embedded, LabImage, LabPiece, PieceReport } from './embedded';
+import type { Embedded, LabImage, LabPiece, PieceReport, PieceStatus } from './embedded';
 import { examine } from './examination';
 import type { Finding } from './examination';
 import { createHost } from './host';
 import type { Host } from './host';
 import { installHostPackages } from './host-packages';
+import { ClientError } from './messages';
 import type { ReportingFlags } from './reporting/choose-reporter';
 import type { CommandResult } from './reporting/reporter';
 import { buildRequest, drillRequest } from './requests';
@@ -67,51 +72,54 @@ function hasJustFailedOver({ progress }: CommandResult): boolean {
   return (progress?.steps ?? []).some(({ id, outcome }) => /power-off/.test(id) && outcome?.result === 'changed');
 }
 
-/** What `lab/lab.ts` offers to whoever starts it. */
-interface LabModule {
-  labUp(options: {
-    settings: LabSettings;
-    image?: LabImage;
-    onProgress: (sentence: string) => void;
-  }): Promise<{ environment: Record<string, string> }>;
-  labDown(options: { settings: LabSettings; onProgress?: (sentence: string) => void }): Promise<void>;
-  labStatus(options: { settings: LabSettings }): {
-    environment?: Record<string, string>;
-    processes: {
-      name: string;
-      state: 'running' | 'stopped' | 'dead';
-      pid?: number;
-      logFile?: string;
-      detail?: string;
-    }[];
-  };
-}
-
 // `require`, as in application.ts: only the commands that need lab or drivers load them.
-const labModule = () => require('../lab/lab') as LabModule;
+const labModule = () => require('../lab/lab') as typeof Lab;
 const labCommandLine = () =>
   require('../lab/cli') as { runLabCommand(words: readonly string[], context: ClientContext): Promise<number> };
+const debianArchive = () => require('../lab/images/debian-archive') as typeof DebianArchive;
 const machineDrivers = () => require('../lab/machines/driver') as typeof MachineDrivers;
 
 function createLabPiece(settings: ClientSettings): LabPiece {
   const labSettings = readLabSettings(settings.temporalEnvironment);
-  const piece: LabPiece = {
+  const onProgress = (report: PieceReport) => (sentence: string) => report('HADB_I5001', sentence);
+  return {
     async ensure(report, { image }) {
-      const { environment } = await labModule().labUp({
-        settings: labSettings,
-        ...(image === undefined ? {} : { image }),
-        onProgress: (sentence) => report('HADB_I5001', sentence),
-      });
-      report('HADB_I5002', 'the lab runs');
-      return environment;
+      try {
+        const { environment, engine } = await labModule().labUp({
+          settings: labSettings,
+          ...(image === undefined ? {} : { image }),
+          onProgress: onProgress(report),
+        });
+        report('HADB_I5002', `the lab runs, with machines on the engine ${engine}`);
+        return environment;
+      } catch (error) {
+        throw asClientError(error);
+      }
     },
     environment: () => labModule().labStatus({ settings: labSettings }).environment,
-    specificationFile: () =>
-      piece.environment() === undefined ? undefined : join(PACKAGE_DIRECTORY, 'examples', 'lab.yaml'),
-    status: async () => labModule().labStatus({ settings: labSettings }).processes,
-    stop: () => labModule().labDown({ settings: labSettings }),
+    status: async () => {
+      const { processes, machines } = labModule().labStatus({ settings: labSettings });
+      return [...processes, ...machines.map(machineStatus)];
+    },
+    stop: (report) => labModule().labDown({ settings: labSettings, onProgress: onProgress(report) }),
   };
-  return piece;
+}
+
+function machineStatus({ name, state, consoleFile, vmId }: LabMachineStatus): PieceStatus {
+  return {
+    name: `machine ${name}`,
+    state: state === 'running' || state === 'paused' ? 'running' : 'stopped',
+    logFile: consoleFile,
+    detail: state === 'paused' ? `paused, ${vmId}` : vmId,
+  };
+}
+
+/** Errors of the lab say what to do next; anything else is a defect and keeps its stack. */
+const LAB_ERRORS = ['LabError', 'LabStateError', 'MissingProgramsError'];
+
+function asClientError(error: unknown): unknown {
+  if (!(error instanceof Error) || !LAB_ERRORS.includes(error.name)) return error;
+  return new ClientError('HADB_E4010', 'failed', error.message, { cause: error });
 }
 
 export function wireEmbedded(settings: ClientSettings): Embedded {
@@ -122,7 +130,8 @@ export function wireEmbedded(settings: ClientSettings): Embedded {
       stateDirectory: settings.stateDirectory,
       codeDirectory: join(PACKAGE_DIRECTORY, 'dist'),
     }),
-    workerEnvironment: { HADB_TASK_QUEUE: settings.taskQueue },
+    labSpecification: join(PACKAGE_DIRECTORY, 'examples', 'lab.yaml'),
+    workerEnvironment: { HADB_TASK_QUEUE: settings.taskQueue, HADB_SECRETS_DIR: settings.secretsDirectory },
     ...(settings.temporalChosen ? { chosen: chosenTarget(settings.temporalEnvironment, settings.temporalUi) } : {}),
   });
 }
@@ -138,6 +147,7 @@ export async function examineThisMachine(settings: ClientSettings): Promise<Find
     cacheDirectory: settings.cacheDirectory,
     missingPackages: missingHostPackages(settings),
     temporal,
+    ...(hasGuestImage(settings) ? {} : { packageMirror: await examinePackageMirror(host) }),
   });
 }
 
@@ -149,11 +159,21 @@ export function runLab(context: ClientContext, words: readonly string[]): Promis
   return labCommandLine().runLabCommand(words, context);
 }
 
+function hasGuestImage({ cacheDirectory }: ClientSettings): boolean {
+  const images = join(cacheDirectory, 'images');
+  return existsSync(images) && readdirSync(images).some((name) => name.startsWith('golden-'));
+}
+
+async function examinePackageMirror(host: Host): Promise<{ url: string; reachable: boolean }> {
+  const { main } = debianArchive().readConfiguredArchive();
+  return { url: main, reachable: await host.canDownload(`${main}/dists/bookworm/InRelease`) };
+}
+
 function thisHost(settings: ClientSettings): Host {
   return createHost(readTemporalCliSettings(settings.temporalEnvironment).searchPath);
 }
 
 /** Before an engine is probed: with the engine that developers and CI run on. */
 function missingHostPackages(settings: ClientSettings): string[] {
-  return machineDrivers().requiredHostPackages(readLabSettings(settings.temporalEnvironment).engine ?? 'uml');
+  return machineDrivers().missingHostPackages(readLabSettings(settings.temporalEnvironment).engine ?? 'uml');
 }

@@ -23,7 +23,6 @@ function partsForTests(changes: Partial<EmbeddedParts> = {}) {
         return { AZURE_TENANT_ID: 't' };
       },
       environment: () => ({ AZURE_TENANT_ID: 't' }),
-      specificationFile: () => '/x/lab.yaml',
       status: async () => [{ name: 'wire', state: 'running' }],
       stop: async () => void journal.push('stop lab'),
     },
@@ -39,6 +38,7 @@ function partsForTests(changes: Partial<EmbeddedParts> = {}) {
       status: () => ({ name: 'worker', state: 'dead' }),
       stop: async () => void journal.push('stop worker'),
     },
+    labSpecification: '/x/lab.yaml',
     workerEnvironment: { HADB_TASK_QUEUE: 'hadb' },
     ...changes,
   };

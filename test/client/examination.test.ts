@@ -20,6 +20,7 @@ function hostForTests(fields: Partial<Host> & { exits?: number[] } = {}): HostFo
     freeBytes: () => 50 * GIB,
     canListen: async () => true,
     hasPackageLists: () => true,
+    canDownload: async () => true,
     ran,
     async run(command, args, environment = {}) {
       const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
