@@ -51,20 +51,31 @@ export function renderCib(input: CibInput): string {
 
 /**
  * The same as `renderCib`, with quorum and both nodes online in its status, so that `crm_verify` and `crm_simulate` judge it
- * as the cluster would; without them they only see unclean nodes.
+ * as the cluster would; without them they only see unclean nodes. `preferred` is the node that DRBD's agent would promote.
  */
-export function renderCibForSimulation(input: CibInput): string {
-  const online = input.specification.nodes.map((node) =>
-    element('node_state', {
-      id: nodeId(input.specification, node.name),
-      uname: node.name,
-      in_ccm: 'true',
-      crmd: 'online',
-      'crm-debug-origin': 'hadb',
-      join: 'member',
-      expected: 'member',
-    }),
-  );
+export function renderCibForSimulation(input: CibInput & { preferred?: string }): string {
+  const online = input.specification.nodes.map((node) => {
+    const id = nodeId(input.specification, node.name);
+    return element(
+      'node_state',
+      {
+        id,
+        uname: node.name,
+        in_ccm: 'true',
+        crmd: 'online',
+        'crm-debug-origin': 'hadb',
+        join: 'member',
+        expected: 'member',
+      },
+      [
+        element('transient_attributes', { id }, [
+          pairs('instance_attributes', `status-${id}`, {
+            [`master-${RESOURCES.drbd}`]: node.name === input.preferred ? 10_000 : 1000,
+          }),
+        ]),
+      ],
+    );
+  });
   return renderCib(input)
     .replace('<cib ', '<cib have-quorum="1" dc-uuid="1" ')
     .replace('  <status/>\n', renderXml(element('status', {}, online), '  '));
@@ -93,6 +104,7 @@ function renderConfiguration(input: CibInput): XmlElement {
         kind: 'Mandatory',
         first: RESOURCES.drbdClone,
         'first-action': 'promote',
+        // oxlint-disable-next-line unicorn/no-thenable -- the schema's own name
         then: RESOURCES.group,
         'then-action': 'start',
       }),

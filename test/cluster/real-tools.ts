@@ -31,35 +31,9 @@ const SUITES = {
   sid: ['mysql-server', 'mysql-client'],
 } as const;
 
-const PACKAGES = [
-  ...[
-    'dash',
-    'bash',
-    'coreutils',
-    'sed',
-    'grep',
-    'gawk',
-    'mawk',
-    'procps',
-    'hostname',
-    'util-linux',
-    'mount',
-    'findutils',
-  ],
-  ...[
-    'diffutils',
-    'perl-base',
-    'psmisc',
-    'kmod',
-    'fdisk',
-    'e2fsprogs',
-    'xfsprogs',
-    'openssl',
-    'socat',
-    'libxml2-utils',
-  ],
-  ...['drbd-utils', 'corosync', 'pacemaker', 'pacemaker-cli-utils', 'resource-agents'],
-];
+const PACKAGES = `dash bash coreutils sed grep gawk mawk procps hostname util-linux mount findutils diffutils perl-base
+psmisc kmod fdisk e2fsprogs xfsprogs openssl socat libxml2-utils
+drbd-utils corosync pacemaker pacemaker-cli-utils resource-agents`.split(/\s+/);
 
 /** @throws Error that says what is missing when the tree cannot be made. */
 export function realTools(suite: keyof typeof SUITES): RealTools {
@@ -67,7 +41,8 @@ export function realTools(suite: keyof typeof SUITES): RealTools {
   return { run: (script, options = {}) => runIn(tree, script, options) };
 }
 
-function ensureTree(suite: keyof typeof SUITES): string {
+/** Root of the extracted packages. */
+export function ensureTree(suite: keyof typeof SUITES): string {
   const packages = [...PACKAGES, ...SUITES[suite]];
   const key = createHash('sha256')
     .update([suite, ...packages, 'layout 1'].join(' '))
@@ -112,6 +87,8 @@ cd /
 mv "$1.unfinished" "$1"
 `;
 
+const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--uts', '--ipc', '--net'];
+
 /** `$1` tree, `$2` scratch, then the script as `/script` in the new root. */
 const ENTER = `set -eu
 mount -t tmpfs -o size=3g tmpfs "$2"
@@ -135,11 +112,7 @@ function runIn(tree: string, script: string, options: RunOptions): RunResult {
     const identity = userInfo().uid === 0 ? [] : ['--user', '--map-root-user'];
     const result = spawnSync(
       'unshare',
-      [
-        ...identity,
-        ...['--mount', '--pid', '--fork', '--kill-child', '--uts', '--ipc', '--net'],
-        ...['sh', '-c', ENTER, 'sh', tree, mountPoint, archive],
-      ],
+      [...identity, ...NAMESPACES, 'sh', '-c', ENTER, 'sh', tree, mountPoint, archive],
       {
         encoding: 'utf8',
         input: options.input ?? '',

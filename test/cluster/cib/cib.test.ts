@@ -1,0 +1,191 @@
+import { renderCib, type CibInput } from '../../../cluster/cib/cib';
+import { compareCib, describeDifference, parseCibConfiguration } from '../../../cluster/cib/difference';
+import { databaseProfile } from '../../../cluster/database/profile';
+import type { Platform } from '../../../cluster/platform';
+import { timingOf } from '../../../cluster/timing';
+import { DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
+
+const cibInput = (changes: Partial<CibInput> = {}, platform: Platform = DEBIAN_12): CibInput => {
+  const specification =
+    changes.specification ?? specificationOf({ database: { engine: platform.engine ?? 'mariadb' } });
+  return {
+    specification,
+    platform,
+    profile: databaseProfile(specification.database.engine),
+    timing: timingOf(specification),
+    mode: 'managed',
+    ...changes,
+  };
+};
+const settingsOf = (input: CibInput) => parseCibConfiguration(renderCib(input)).settings;
+const differences = (wanted: string, current: string) =>
+  compareCib(parseCibConfiguration(wanted), parseCibConfiguration(current)).map(describeDifference);
+
+describe('renderCib', () => {
+  it('says plainly that nothing is fenced', () => {
+    const cib = renderCib(cibInput());
+
+    expect(cib).toContain('name="hadb-fencing" value="none"');
+    expect(cib).toContain('name="stonith-enabled" value="false"');
+  });
+
+  it('uses the new name of fencing from 3.0.2 on, and tells DRBD’s handler by an alias that only it reads', () => {
+    const cib = renderCib(cibInput({}, DEBIAN_SID));
+
+    expect(cib).toContain('name="fencing-enabled" value="false"');
+    expect(cib).toContain('name="stonith_enabled" value="false"');
+    expect(cib).not.toContain('name="stonith-enabled"');
+  });
+
+  it.each([
+    ['2.1.2', 'pacemaker-3.7'],
+    ['2.1.5', 'pacemaker-3.9'],
+    ['3.0.3', 'pacemaker-4.0'],
+  ])('names a schema that Pacemaker %s has', (pacemakerVersion, schema) => {
+    expect(renderCib(cibInput({ platform: { ...DEBIAN_12, pacemakerVersion } }))).toContain(
+      `validate-with="${schema}"`,
+    );
+  });
+
+  it('is in maintenance mode and elects quickly at the first start only', () => {
+    const [first, managed] = [renderCib(cibInput({ mode: 'first-start' })), renderCib(cibInput())];
+
+    expect(differences(managed, first)).toEqual([
+      'property dc-deadtime is 2000 ms, wanted is 20000 ms',
+      'property maintenance-mode is true, wanted is false',
+    ]);
+  });
+
+  it('gives the database minutes to stop and the promotion more than the fence-peer handler needs', () => {
+    const settings = settingsOf(cibInput());
+
+    expect(settings.get('mysqld operation stop timeout')).toBe('300000 ms');
+    expect(settings.get('drbd_mysql operation promote timeout')).toBe('130000 ms');
+  });
+
+  it('monitors every member of the group, in the order in which the balancer comes last', () => {
+    const settings = settingsOf(cibInput());
+
+    expect(settings.get('mysql order')).toBe('fs_mysql, mysqld, lb_mysql');
+    for (const id of ['fs_mysql', 'mysqld', 'lb_mysql']) {
+      expect([...settings.keys()].filter((key) => key.startsWith(`${id} operation monitor every`))).not.toEqual([]);
+    }
+  });
+
+  it('holds no password', () => {
+    expect(renderCib(cibInput())).not.toMatch(/passw/i);
+  });
+});
+
+describe('compareCib', () => {
+  const wanted = renderCib(cibInput());
+
+  it('finds nothing between a CIB and itself', () => {
+    expect(differences(wanted, wanted)).toEqual([]);
+  });
+
+  it('does not mind what Pacemaker adds, how values are spelt, ids of helper elements, or the order of operations', () => {
+    const current = wanted
+      .replace(
+        '<nvpair id="cib-bootstrap-options-cluster-name"',
+        '<nvpair id="x1" name="dc-version" value="2.1.5-a3f44794f94"/><nvpair id="x2" name="have-watchdog" value="false"/>$&',
+      )
+      .replace('name="maintenance-mode" value="false"', 'name="maintenance-mode" value="off"')
+      .replace('interval="10s" timeout="30s"', 'interval="10000ms" timeout="30"')
+      .replace(/id="mysqld-monitor-10"/, 'id="renamed"')
+      .replaceAll('"Promoted"', '"Master"')
+      .replace(/(<op id="fs_mysql-start-0"[^>]*>)\s*(<op id="fs_mysql-stop-0"[^>]*>)/, '$2$1')
+      .replace(
+        '<node id="1" uname="hadb01"/>',
+        '<node id="1" uname="hadb01"><instance_attributes id="n"><nvpair id="n1" name="standby" value="off"/></instance_attributes></node>',
+      );
+
+    expect(current).not.toBe(wanted);
+    expect(differences(wanted, current)).toEqual([]);
+  });
+
+  it('takes the names before and after Pacemaker 3.0.2 for the same', () => {
+    expect(differences(renderCib(cibInput()), renderCib({ ...cibInput(), platform: DEBIAN_SID }))).toEqual([]);
+  });
+
+  it.each<[string, (cib: string) => string, string]>([
+    [
+      'a quorum policy set by hand',
+      (cib) => cib.replace('value="stop"', 'value="ignore"'),
+      'property no-quorum-policy is ignore, wanted is stop',
+    ],
+    [
+      'a shorter stop time-out',
+      (cib) =>
+        cib.replace(
+          '"mysqld-stop-0" name="stop" interval="0s" timeout="300s"',
+          '"mysqld-stop-0" name="stop" interval="0s" timeout="20s"',
+        ),
+      'mysqld operation stop timeout is 20000 ms, wanted is 300000 ms',
+    ],
+    [
+      'a lost monitor',
+      (cib) => cib.replace(/<op id="lb_mysql-monitor-10"[^>]*>/, ''),
+      'lb_mysql operation monitor every 10000 ms timeout is not set, wanted is 20000 ms',
+    ],
+    [
+      'a lost constraint',
+      (cib) => cib.replace(/<rsc_colocation[^>]*>/, ''),
+      'constraint mysql_on_drbd is not set, wanted is rsc_colocation',
+    ],
+    [
+      'a further property',
+      (cib) =>
+        cib.replace(
+          '</cluster_property_set>',
+          '<nvpair id="y" name="symmetric-cluster" value="false"/></cluster_property_set>',
+        ),
+      'property symmetric-cluster is false, and is not wanted',
+    ],
+    [
+      'another agent',
+      (cib) => cib.replace('provider="hadb" type="mysql"', 'provider="heartbeat" type="mysql"'),
+      'mysqld kind is ocf:heartbeat:mysql, wanted is ocf:hadb:mysql',
+    ],
+    [
+      'a node in standby',
+      (cib) =>
+        cib.replace(
+          '<node id="1" uname="hadb01"/>',
+          '<node id="1" uname="hadb01"><instance_attributes id="n"><nvpair id="n1" name="standby" value="on"/></instance_attributes></node>',
+        ),
+      'node hadb01 attribute standby is true, and is not wanted',
+    ],
+    [
+      'another order of the group',
+      (cib) =>
+        cib
+          .replace(/(<primitive id="lb_mysql"[^]*?<\/primitive>)/, '')
+          .replace(/(<group id="mysql">)/, `$1${/<primitive id="lb_mysql"[^]*?<\/primitive>/.exec(cib)?.[0]}`),
+      'mysql order is lb_mysql, fs_mysql, mysqld, wanted is fs_mysql, mysqld, lb_mysql',
+    ],
+  ])('reports %s', (_, change, expected) => {
+    expect(differences(wanted, change(wanted))).toContain(expected);
+  });
+
+  it('tells leftovers of moves and of the fence-peer handler apart from configuration', () => {
+    const current = wanted.replace(
+      '</constraints>',
+      `<rsc_location id="cli-ban-ms_drbd_mysql-on-hadb01" rsc="ms_drbd_mysql" role="Promoted" node="hadb01" score="-INFINITY"/>
+       <rsc_location rsc="ms_drbd_mysql" id="drbd-fence-by-handler-r0-ms_drbd_mysql"><rule role="Master" score="-INFINITY" id="r"><expression attribute="#uname" operation="ne" value="hadb02" id="e"/></rule></rsc_location></constraints>`,
+    );
+
+    expect(differences(wanted, current)).toEqual([]);
+    expect(parseCibConfiguration(current).leftovers).toEqual([
+      'cli-ban-ms_drbd_mysql-on-hadb01',
+      'drbd-fence-by-handler-r0-ms_drbd_mysql',
+    ]);
+  });
+
+  it.each(['', 'Call cib_query failed (-107): Transport endpoint is not connected', '<cib><configuration>'])(
+    'refuses %j, which is no CIB',
+    (text) => {
+      expect(() => parseCibConfiguration(text)).toThrow('cibadmin --query');
+    },
+  );
+});
