@@ -25,6 +25,12 @@ export interface LabSettings extends DirectorySettings {
 export interface WorkerSettings {
   taskQueue: string;
   subscriptionId?: string;
+  /** Service principal; without it the worker takes whatever identity its machine has (`AZURE_TENANT_ID`, …). */
+  tenantId?: string;
+  clientId?: string;
+  clientSecret?: string;
+  /** Where tokens come from, if not from the public cloud (`AZURE_AUTHORITY_HOST`). */
+  authorityHost?: string;
   /** Azure Resource Manager endpoint other than the public cloud's (`HADB_ARM_ENDPOINT`). */
   armEndpoint?: string;
   /** File with further certificate authorities, PEM, for ARM and the token endpoint (`HADB_CA_FILE`). */
@@ -35,6 +41,10 @@ export interface WorkerSettings {
   faultsEndpoint?: string;
   /** Directory of the secret store (`HADB_SECRETS_DIR`). */
   secretsDirectory: string;
+  /** Where the ledgers of drills are kept (`HADB_STATE_DIR`). */
+  drillsDirectory: string;
+  /** The environment as `@temporalio/envconfig` reads it. */
+  temporalEnvironment: Record<string, string>;
   /** Address the Prometheus metrics listen on; none when unset (`HADB_METRICS_ADDRESS`). */
   metricsAddress?: string;
 }
@@ -95,11 +105,17 @@ export function readWorkerSettings(environment: Environment = process.env): Work
   return {
     taskQueue: environment['HADB_TASK_QUEUE'] ?? 'hadb',
     ...given('subscriptionId', environment['AZURE_SUBSCRIPTION_ID']),
+    ...given('tenantId', environment['AZURE_TENANT_ID']),
+    ...given('clientId', environment['AZURE_CLIENT_ID']),
+    ...given('clientSecret', environment['AZURE_CLIENT_SECRET']),
+    ...given('authorityHost', environment['AZURE_AUTHORITY_HOST']),
     ...given('armEndpoint', environment['HADB_ARM_ENDPOINT']),
     ...given('caFile', environment['HADB_CA_FILE']),
     ...given('nameServer', environment['HADB_NAME_SERVER']),
     ...given('faultsEndpoint', environment['HADB_FAULTS_ENDPOINT']),
     ...given('metricsAddress', environment['HADB_METRICS_ADDRESS']),
+    drillsDirectory: join(readDirectorySettings(environment).stateDirectory, 'drills'),
+    temporalEnvironment: definedOf(environment),
     secretsDirectory:
       environment['HADB_SECRETS_DIR'] ?? join(readDirectorySettings(environment).stateDirectory, 'secrets'),
   };
@@ -118,9 +134,7 @@ export function readClientSettings(environment: Environment = process.env): Clie
   return {
     ...readDirectorySettings(environment),
     taskQueue: readWorkerSettings(environment).taskQueue,
-    temporalEnvironment: Object.fromEntries(
-      Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    ),
+    temporalEnvironment: definedOf(environment),
     temporalChosen: isSet('TEMPORAL_ADDRESS') || isSet('TEMPORAL_PROFILE'),
     ...given('temporalUi', environment['HADB_TEMPORAL_UI']),
     user:
@@ -130,6 +144,12 @@ export function readClientSettings(environment: Environment = process.env): Clie
     githubActions: environment['GITHUB_ACTIONS'] === 'true',
     secretsDirectory: readWorkerSettings(environment).secretsDirectory,
   };
+}
+
+function definedOf(environment: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }
 
 function given<Key extends string>(key: Key, value: string | undefined): Partial<Record<Key, string>> {
