@@ -39,7 +39,7 @@ export function createDrbdActivities(dependencies: NodeDependencies) {
       const content = renderResourceFile({ specification, platform, form, secret, timing: timingOf(specification) });
       const wanted = createHash('sha256').update(content).digest('hex');
       const file = { path: RESOURCE_FILE, content, mode: 0o600 };
-      const read = `${renderChecksums([RESOURCE_FILE])}drbdsetup show ${DRBD_RESOURCE} 2>/dev/null | sed -n 's/.*fencing *\\([a-z-]*\\);.*/fencing=\\1/p' || :\n`;
+      const read = `${renderChecksums([RESOURCE_FILE])}drbdsetup show ${DRBD_RESOURCE} 2>/dev/null | sed -n 's/.*fencing[[:space:]]*\\([a-z-]*\\);.*/fencing=\\1/p' || :\n`;
       return performStep(session, step, {
         observe: async () => {
           const { stdout } = await session.read(read);

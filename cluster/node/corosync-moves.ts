@@ -55,8 +55,6 @@ export function parseMembership(text: string): Membership {
   return {
     quorate: /^Quorate:\s+Yes/m.test(text),
     votes: Number(/^Total votes:\s+(\d+)/m.exec(text)?.[1] ?? 0),
-    members: [...text.matchAll(/^\s*(\d+|0x[0-9a-f]+)\s+\d+\s+(?:\S+\s+)?(\S+?)(?: \(local\))?$/gm)].map(
-      ([, , name = '']) => name,
-    ),
+    members: [...text.matchAll(/^ +\d+ +\d+ +(\S+)(?: \(local\))? *$/gm)].map(([, name = '']) => name),
   };
 }

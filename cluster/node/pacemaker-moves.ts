@@ -1,4 +1,5 @@
 import { RESOURCES } from '../cib/cib';
+import { HadbError } from '../errors';
 import { assign, quote, REFUSE } from '../shell';
 
 /** First start of Pacemaker and changes of its configuration. */
@@ -51,7 +52,7 @@ export const renderCibRead = (): string => 'cibadmin --query\n';
 export const renderSimulation = (): string => `work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat >"$work/new.xml"
-crm_simulate -x "$work/new.xml" -S --output-as=xml
+crm_simulate -x "$work/new.xml" -S
 `;
 
 /**
@@ -73,17 +74,21 @@ cibadmin --patch --xml-file "$work/patch.xml"
 }
 
 /**
- * Sets cluster properties in the text of a live CIB, each of which must be there already.
- * @throws Error when one is not.
+ * Sets cluster properties in the text of a live CIB, each of which must be there already, and raises its epoch: a patch that
+ * leads to no newer version is refused as "older".
+ * @throws HadbError Internal when a property or the epoch is missing.
  */
 export function withProperties(cib: string, properties: Readonly<Record<string, string>>): string {
-  return Object.entries(properties).reduce((text, [name, value]) => {
-    const pattern = new RegExp(`(<nvpair [^>]*name="${name}"[^>]* value=")[^"]*(")`);
-    const other = new RegExp(`(<nvpair [^>]*value=")[^"]*("[^>]* name="${name}")`);
-    const found = [pattern, other].find((candidate) => candidate.test(text));
-    if (found === undefined) throw new Error(`the CIB has no property ${name}`);
-    return text.replace(found, `$1${value}$2`);
+  const changed = Object.entries(properties).reduce((text, [name, value]) => {
+    const pair = new RegExp(`<nvpair [^>]*\\bname="${name}"[^>]*>`).exec(text)?.[0];
+    if (pair === undefined) throw new HadbError('Internal', `the CIB has no property ${name}`);
+    return text.replace(pair, pair.replace(/ value="[^"]*"/, ` value="${value}"`));
   }, cib);
+  const epoch = /^<cib [^>]* epoch="(\d+)"/m.exec(changed)?.[1];
+  if (epoch === undefined) throw new HadbError('Internal', 'the CIB has no epoch');
+  return changed.replace(/^<cib [^>]*>/m, (root) =>
+    root.replace(/ epoch="\d+"/, ` epoch="${Number(epoch) + 1}"`).replace(/ num_updates="\d+"/, ' num_updates="0"'),
+  );
 }
 
 const BOOT_UNITS = ['corosync', 'pacemaker'] as const;
