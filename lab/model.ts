@@ -106,6 +106,7 @@ export interface Backend {
 }
 
 export interface LoadBalancingRule {
+  /** Unique in the plan: what a backend's health is told by. Rules of several balancers may need a longer name. */
   name: string;
   frontendAddress: string;
   frontendPort: number;

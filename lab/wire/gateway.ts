@@ -136,6 +136,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function configuration(): Promise<Configuration> {
     const known = readConfiguration(configurationFile);
     if (known?.prefix === options.prefix) return known;
+    return rewriteConfiguration();
+  }
+
+  async function rewriteConfiguration(): Promise<Configuration> {
     const fresh: Configuration = { prefix: options.prefix, wiring: await drawWiring() };
     makePrivateDirectory(directory);
     writeFileAtomically(configurationFile, JSON.stringify(fresh, undefined, 2));
@@ -146,21 +150,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (qmp !== undefined) return undefined;
     makePrivateDirectory(directory);
     try {
-      for (let attempt = 1; ; attempt += 1) {
-        const { wiring } = await configuration();
-        const connection = (await adopt(wiring)) ?? (await start(wiring));
-        if (connection !== undefined) {
-          await attach(connection);
-          failure = undefined;
-          return undefined;
-        }
-        // Somebody else has taken the port meanwhile, or QEMU cannot run at all; its log says which.
-        await stopOwnedProcess(recordFile, { graceMs: 0 });
-        if (attempt === START_TRIES)
-          return problem('GatewayFailed', `QEMU ends at once; it says: ${lastLine(logFile)}`);
-        writeFileAtomically(configurationFile, JSON.stringify({ prefix: options.prefix, wiring: await drawWiring() }));
-      }
+      const connection = (await adopt()) ?? (await start());
+      await attach(connection);
+      failure = undefined;
+      return undefined;
     } catch (error) {
+      await stopOwnedProcess(recordFile, { graceMs: 0 });
       return problem(isMissing(options.qemu) ? 'QemuMissing' : 'GatewayFailed', errorMessage(error));
     }
   }
@@ -173,35 +168,76 @@ export function createGateway(options: GatewayOptions): Gateway {
     return { code, subject: gatewaySubject(virtualNetwork), message: failure };
   }
 
-  /** The process a former wire has started, if it runs and has these ports and cookies. */
-  async function adopt(wiring: Wiring): Promise<Qmp | undefined> {
+  /** The process a former wire has started, if it is whole and was started as this one would be. */
+  async function adopt(): Promise<Qmp | undefined> {
     if (findOwnedProcess(recordFile) === undefined) return undefined;
-    const same = readRecord(recordFile)?.command === [options.qemu, ...qemuArguments(wiring)].join(' ');
+    const same = readRecord(recordFile)?.command === [options.qemu, ...qemuArguments()].join(' ');
     const connection = same ? await connectQmp(directory, QMP_SOCKET).catch(() => undefined) : undefined;
-    if (connection === undefined) await stopOwnedProcess(recordFile, { graceMs: 0 });
-    else log('gateway-adopted', { virtualNetwork, pid: findOwnedProcess(recordFile)?.pid });
+    const whole = connection !== undefined && (await connection.command('info network')).includes('type=l2tpv3');
+    if (connection === undefined || !whole) {
+      connection?.close();
+      await stopOwnedProcess(recordFile, { graceMs: 0 });
+      return undefined;
+    }
+    log('gateway-adopted', { virtualNetwork, pid: findOwnedProcess(recordFile)?.pid });
     return connection;
   }
 
-  async function start(wiring: Wiring): Promise<Qmp | undefined> {
+  async function start(): Promise<Qmp> {
     rmSync(join(directory, QMP_SOCKET), { force: true });
     const owned = startOwnedProcess({
       recordFile,
       logFile,
       command: options.qemu,
-      args: qemuArguments(wiring),
+      args: qemuArguments(),
       cwd: directory,
     });
+    const connection = await awaitMonitor();
+    await plugIn(connection);
+    log('gateway-started', { virtualNetwork, pid: owned.pid, address });
+    return connection;
+  }
+
+  async function awaitMonitor(): Promise<Qmp> {
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (performance.now() < deadline && findOwnedProcess(recordFile) !== undefined) {
+    while (findOwnedProcess(recordFile) !== undefined) {
       const connection = await connectQmp(directory, QMP_SOCKET).catch(() => undefined);
-      if (connection !== undefined) {
-        log('gateway-started', { virtualNetwork, pid: owned.pid, address });
-        return connection;
-      }
+      if (connection !== undefined) return connection;
+      if (performance.now() > deadline) throw new Error(`QEMU has not opened its monitor in ${START_TIMEOUT_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    return undefined;
+    throw new Error(`QEMU ends at once; it says: ${lastLine(logFile)}`);
+  }
+
+  /** Joins slirp and the pseudo-wire. Over the monitor: a command line, and the cookies on it, any user could read. */
+  async function plugIn(connection: Qmp): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { wiring } = await configuration();
+      try {
+        await connection.execute('netdev_add', {
+          type: 'l2tpv3',
+          id: 's',
+          src: HOST,
+          dst: HOST,
+          udp: true,
+          srcport: String(wiring.machinePort),
+          dstport: String(wiring.switchPort),
+          txsession: 1,
+          rxsession: 1,
+          // No `cookie64`: QEMU takes even a false one for a yes.
+          txcookie: Number.parseInt(wiring.machineCookie, 16),
+          rxcookie: Number.parseInt(wiring.switchCookie, 16),
+          counter: false,
+        });
+        break;
+      } catch (error) {
+        if (attempt === START_TRIES) throw error;
+        // Somebody else has taken the port meanwhile.
+        await rewriteConfiguration();
+      }
+    }
+    await connection.execute('netdev_add', { type: 'hubport', id: 'h1', hubid: 0, netdev: 'u' });
+    await connection.execute('netdev_add', { type: 'hubport', id: 'h2', hubid: 0, netdev: 's' });
   }
 
   async function attach(connection: Qmp): Promise<void> {
@@ -219,7 +255,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     });
   }
 
-  function qemuArguments(wiring: Wiring): string[] {
+  function qemuArguments(): string[] {
     const relay = `process.stdin.pipe(require('net').connect('${options.packageMirrorSocket}')).pipe(process.stdout)`;
     const user = [
       'user',
@@ -233,29 +269,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       // One process per connection: slirp has no other way out under restrict=on, and a package step opens only a few.
       `guestfwd=tcp:${mirrorAddress}:80-cmd:${escapeCommas(`'${process.execPath}' -e "${relay}"`)}`,
     ];
-    const wire = [
-      'l2tpv3',
-      'id=s',
-      `src=${HOST}`,
-      `dst=${HOST}`,
-      'udp=on',
-      `srcport=${wiring.machinePort}`,
-      `dstport=${wiring.switchPort}`,
-      'txsession=1',
-      'rxsession=1',
-      `txcookie=0x${wiring.machineCookie}`,
-      // No `cookie64`: QEMU takes even `cookie64=off` for a yes.
-      `rxcookie=0x${wiring.switchCookie}`,
-      'counter=off',
-    ];
-    const hub = ['hubport,id=h1,hubid=0,netdev=u', 'hubport,id=h2,hubid=0,netdev=s'];
-    const quiet = ['-display', '-monitor', '-serial', '-parallel'];
     return [
       ...'-name hadb-gateway -machine none -nodefaults -no-user-config'.split(' '),
-      ...quiet.flatMap((option) => [option, 'none']),
+      ...['-display', '-monitor', '-serial', '-parallel'].flatMap((option) => [option, 'none']),
       '-qmp',
       `unix:${QMP_SOCKET},server=on,wait=off`,
-      ...[user.join(','), wire.join(','), ...hub].flatMap((netdev) => ['-netdev', netdev]),
+      '-netdev',
+      user.join(','),
     ];
   }
 
@@ -276,8 +296,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ensureRunning,
     async rewire() {
       await this.stop();
-      makePrivateDirectory(directory);
-      writeFileAtomically(configurationFile, JSON.stringify({ prefix: options.prefix, wiring: await drawWiring() }));
+      await rewriteConfiguration();
     },
     async port() {
       const { wiring } = await configuration();

@@ -4,6 +4,8 @@ import { openSocketPath } from './socket-path';
 
 /** QEMU's monitor protocol over a Unix socket: one client at a time, one JSON object a line. */
 export interface Qmp {
+  /** Runs a command of the protocol and returns its result; rejects with what QEMU says. */
+  execute(command: string, argumentsOf?: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** Runs a command of the human monitor (`hostfwd_add …`) and returns what it prints: nothing when all is well. */
   command(line: string): Promise<string>;
   /** Resolves when the connection has ended, for whatever reason. */
@@ -39,7 +41,10 @@ export async function connectQmp(directory: string, name: string): Promise<Qmp> 
         };
       waiting.push({ resolve: settle(resolve), reject: settle(reject) });
     });
-  createInterface({ input: socket }).on('line', (line) => {
+  const lines = createInterface({ input: socket });
+  // It repeats the errors of the socket, which are dealt with above.
+  lines.on('error', () => undefined);
+  lines.on('line', (line) => {
     const message = JSON.parse(line) as Record<string, unknown>;
     // Events come in between at any time; nobody here waits for one.
     if ('event' in message) return;
@@ -47,7 +52,7 @@ export async function connectQmp(directory: string, name: string): Promise<Qmp> 
     if ('error' in message) entry?.reject(new Error(`QEMU refused: ${JSON.stringify(message['error'])}`));
     else entry?.resolve(message['return']);
   });
-  const execute = async (command: string, argumentsOf?: Record<string, unknown>) => {
+  const execute: Qmp['execute'] = async (command, argumentsOf) => {
     const result = answer();
     socket.write(
       `${JSON.stringify({ execute: command, ...(argumentsOf === undefined ? {} : { arguments: argumentsOf }) })}\n`,
@@ -65,6 +70,7 @@ export async function connectQmp(directory: string, name: string): Promise<Qmp> 
     close();
   }
   return {
+    execute,
     async command(line) {
       return String(await execute('human-monitor-command', { 'command-line': line })).trim();
     },

@@ -66,7 +66,18 @@ export class WireRefusal extends Error {
 
 const NAME_SERVER_ADDRESS = '127.0.0.1';
 const MIRROR_SOCKET = 'mirror.sock';
-const RETRY_MS = 3000;
+/** Between tries to bring about what failed: at first quickly, as a port may be free in a moment. */
+const RETRY_MS = { first: 2000, longest: 30_000 };
+/** Problems that may go away by themselves; the others need another plan. */
+const RETRIED: ReadonlySet<Problem['code']> = new Set([
+  'PortInUse',
+  'AddressNotAvailable',
+  'GatewayFailed',
+  'QemuMissing',
+  'NameServerFailed',
+  'PackageMirrorFailed',
+  'SocketFailed',
+]);
 const FAULT_TICK_MS = 250;
 
 export async function createWire(options: WireOptions): Promise<Wire> {
@@ -280,12 +291,16 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     problems = await openNameServer();
   }
 
-  const retry = setInterval(() => {
-    if (problems.some((problem) => problem.code !== 'UnknownBackend' && problem.code !== 'FrontendConflict'))
-      void reconcile();
-  }, RETRY_MS);
+  let retryMs = RETRY_MS.first;
+  let retry = setTimeout(retryFailed, retryMs).unref();
+  function retryFailed(): void {
+    const pending = problems.some((problem) => RETRIED.has(problem.code));
+    retryMs = pending ? Math.min(retryMs * 2, RETRY_MS.longest) : RETRY_MS.first;
+    void (pending ? reconcile() : Promise.resolve()).then(() => {
+      if (!closed) retry = setTimeout(retryFailed, retryMs).unref();
+    });
+  }
   const faultTick = setInterval(dropExpiredFaults, FAULT_TICK_MS);
-  retry.unref();
   faultTick.unref();
 
   return {
@@ -372,7 +387,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     reconcile,
     async close({ gateways: how }) {
       closed = true;
-      clearInterval(retry);
+      clearTimeout(retry);
       clearInterval(faultTick);
       await tail;
       prober.close();

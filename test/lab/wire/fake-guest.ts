@@ -127,7 +127,7 @@ export async function createFakeGuest(options: { address: string; mac: string; w
 
   function serve(from: number, segment: TcpSegment): void {
     const key = `${from} ${segment.sourcePort} ${segment.destinationPort}`;
-    const reply = (flags: number, sequence: number, acknowledgement: number, payload = Buffer.alloc(0)) =>
+    const reply = (flags: number, sequence: number, acknowledgement: number, payload: Buffer = Buffer.alloc(0)) =>
       sendTcp(from, {
         sourcePort: segment.destinationPort,
         destinationPort: segment.sourcePort,
