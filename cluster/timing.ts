@@ -23,7 +23,7 @@ export interface OperationTiming {
 export interface ClusterTiming {
   corosync: {
     tokenMs: number;
-    /** 1.2 times the token, the least that Corosync accepts (corosync.conf(5)); Azure's guide has 36000 for 30000. */
+    /** 1.2 times the token, the least that corosync.conf(5) allows; Azure's guide has 36000 for 30000. */
     consensusMs: number;
     /** 10 (Azure's guide): ten tries within one token, so that one lost datagram does not count. */
     tokenRetransmitsBeforeLossConst: number;
@@ -142,7 +142,7 @@ export function contradictions(inputs: TimingInputs, timing: ClusterTiming): Tim
   must(
     corosync.consensusMs >= 1.2 * corosync.tokenMs,
     ['corosync', 'tokenMs'],
-    `Corosync refuses a consensus of ${corosync.consensusMs} ms, less than 1.2 times the token of ${corosync.tokenMs} ms`,
+    `a consensus of ${corosync.consensusMs} ms is less than 1.2 times the token of ${corosync.tokenMs} ms, the least that corosync.conf(5) allows`,
   );
   const lossSeconds = (corosync.tokenMs + corosync.consensusMs) / 1000 + budget.fencingSeconds;
   must(

@@ -93,7 +93,7 @@ describe('computeTiming', () => {
     ],
     ['a DC time-out below the handler’s', (timing) => (timing.drbd.fencePeerDcSeconds = 20), 'DC time-out'],
     ['a promotion shorter than its handler', (timing) => (timing.pacemaker.drbd.promoteSeconds = 20), 'promotion'],
-    ['a consensus that Corosync refuses', (timing) => (timing.corosync.consensusMs = 30_000), 'consensus'],
+    ['a consensus that Corosync does not allow', (timing) => (timing.corosync.consensusMs = 30_000), 'consensus'],
     [
       'an agent that flushes longer than its stop may last',
       (timing) => (timing.server.flushSeconds = 300),
