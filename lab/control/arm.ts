@@ -187,7 +187,9 @@ export function createArmHandler(arm: Arm): ArmHandler {
     assertConditions(current, request);
     const location = assertLocation(body, current, target, kind);
     assertName(kind, target.name);
-    if (current?.provisioningState === 'Deleting' && kind.writes !== 'compute') throw anotherOperation(current);
+    if (current?.provisioningState === 'Deleting' && kind.type !== 'Microsoft.Compute/virtualMachines') {
+      throw anotherOperation(current);
+    }
     const id = current?.id ?? resourceId(world.subscriptionId, target.groupName, kind.type, target.name);
     const wanted = kind.wanted(
       { id, name: target.name, location, body, properties: isObject(body['properties']) ? body['properties'] : {} },

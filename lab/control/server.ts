@@ -116,7 +116,7 @@ export async function startServer(options: {
     issuer.assertAuthorized(request.headers.authorization);
     const armRequest: ArmRequest = {
       method,
-      path: decodeURIComponent(url.pathname),
+      path: decodePath(url.pathname),
       query: new Map([...url.searchParams].map(([name, value]) => [name.toLowerCase(), value])),
       headers: Object.fromEntries(
         Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
@@ -258,6 +258,14 @@ function send(request: IncomingMessage, response: ServerResponse, answer: ArmRes
         }),
   });
   response.end(method === 'HEAD' ? undefined : text);
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new ArmError(400, 'InvalidRequestUri', `The path '${path}' is not a valid percent-encoding.`);
+  }
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CustomDataError, parseCustomData } from '../../machines/custom-data';
 import type { Machine } from '../../model';
 import {
   ArmError,
@@ -377,6 +378,7 @@ function wantedOsProfile(
       'customData',
     );
   }
+  assertUnderstood(customData);
   const keys = given.linuxConfiguration?.ssh?.publicKeys ?? [];
   if (keys.length === 0) {
     if (adminPassword !== undefined) throw notInLab('Lab guests take SSH keys only, no password.', 'adminPassword');
@@ -551,6 +553,16 @@ function withoutDerived<T extends JsonObject>(properties: T): T {
 
 function sameReference(a: { id: string } | undefined, b: { id: string } | undefined): boolean {
   return a === undefined || b === undefined ? a === b : sameId(a.id, b.id);
+}
+
+/** Azure takes any custom data and leaves it to the guest; the lab says at once what its guests cannot do. */
+function assertUnderstood(customData: string | undefined): void {
+  try {
+    parseCustomData(customData);
+  } catch (error) {
+    if (error instanceof CustomDataError) throw notInLab(error.message, 'osProfile.customData');
+    throw error;
+  }
 }
 
 function isBase64(text: string): boolean {
