@@ -91,10 +91,10 @@ export function createEmbedded(parts: EmbeddedParts): Embedded {
       // The worker first, so that it ends its calls while lab and server still answer.
       await worker.stop();
       report('HADB_I5003', 'worker ended');
-      await lab.stop(report);
-      report('HADB_I5003', 'lab ended');
-      await temporal.stop();
-      report('HADB_I5003', 'Temporal ended');
+      await Promise.all([
+        lab.stop(report).then(() => report('HADB_I5003', 'lab ended')),
+        temporal.stop().then(() => report('HADB_I5003', 'Temporal ended')),
+      ]);
     },
     async status() {
       return [temporal.status(), ...(await lab.status()), worker.status()];

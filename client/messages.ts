@@ -38,7 +38,6 @@ export const MESSAGES = {
   },
   HADB_I3006: { level: 'info', meaning: 'the workflow task of the run no longer fails' },
   HADB_E4001: { level: 'error', meaning: 'the specification is impossible or cannot be read' },
-  HADB_E4002: { level: 'error', meaning: 'another operation holds the cluster' },
   HADB_E4003: { level: 'error', meaning: 'Temporal cannot be reached' },
   HADB_E4004: { level: 'error', meaning: 'there is no such run' },
   HADB_E4005: { level: 'error', meaning: 'the run refused the decision' },
@@ -52,9 +51,8 @@ export const MESSAGES = {
   HADB_I5002: { level: 'info', meaning: 'an embedded piece runs' },
   HADB_I5003: { level: 'info', meaning: 'an embedded piece was ended' },
   HADB_I5004: { level: 'info', meaning: 'packages of the host are installed' },
-  HADB_I6001: { level: 'info', meaning: 'something that hadb needs is there' },
-  HADB_E6002: { level: 'error', meaning: 'something that hadb needs is missing, with the command that installs it' },
-  HADB_W6003: { level: 'warning', meaning: 'something that would be good to have is missing' },
+  HADB_I6001: { level: 'info', meaning: 'a worker is ready (in its log)' },
+  HADB_W6002: { level: 'warning', meaning: 'a worker waits for Temporal (in its log)' },
   HADB_I9001: { level: 'info', meaning: 'how the run ended' },
 } as const satisfies Record<string, MessageDefinition>;
 

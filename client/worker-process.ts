@@ -21,8 +21,8 @@ export interface WorkerProcessOptions {
   codeDirectory: string;
 }
 
-/** Longer than the worker's own grace for calls that cannot be resumed; then it is killed, and Temporal retries them. */
-const STOP_GRACE_MS = 35_000;
+/** Longer than the worker's own 45 s for calls that cannot be resumed; then it is killed, and Temporal retries them. */
+const STOP_GRACE_MS = 50_000;
 
 export interface WorkerProcess {
   /** Returns what was done. Errors: HADB_E4010. */

@@ -87,7 +87,7 @@ describe('the embedded pieces', () => {
     expect(journal).not.toContain('worker');
   });
 
-  it('end the worker first and Temporal last', async () => {
+  it('end the worker first, while lab and server still answer', async () => {
     const { parts, journal } = partsForTests();
 
     await createEmbedded(parts).down(() => undefined);
