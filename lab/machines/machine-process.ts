@@ -44,8 +44,12 @@ export function createProcessDriver(engine: Engine): MachineDriver {
       mkdirSync(machine.directory, { recursive: true, mode: 0o700 });
       rmSync(join(machine.directory, STOPPING_MARK), { force: true });
       beginBootConsole(machine);
+      const supervised = engine.command(machine);
+      for (const { name, content } of supervised.files ?? []) {
+        writeFileSync(join(machine.directory, name), content, { mode: 0o600 });
+      }
       const script = join(machine.directory, 'run.sh');
-      writeFileSync(script, renderSupervisor(engine.command(machine)), { mode: 0o700 });
+      writeFileSync(script, renderSupervisor(supervised), { mode: 0o700 });
       startOwnedProcess({
         recordFile: recordFile(machine),
         logFile: consoleLogFile(machine),

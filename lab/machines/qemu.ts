@@ -11,6 +11,9 @@ type QemuKernel = Image['kernel']['qemu'];
 
 const QMP_SOCKET = 'qmp.sock';
 
+/** Configuration file of the interface, with the cookies of its wire. */
+const WIRE = 'interface.cfg';
+
 /** `-no-reboot`: a guest's reboot ends the process, as with user-mode Linux; the supervisor starts it again. */
 const CONSTANT_ARGUMENTS = [
   '-machine q35 -smp 1 -rtc base=utc,clock=host -no-reboot',
@@ -33,7 +36,6 @@ export function createQemuDriver(accelerator: Accelerator, kernelOf: (machine: M
 }
 
 export function renderQemuCommand(machine: Machine, accelerator: Accelerator, kernel: QemuKernel): SupervisedCommand {
-  const { mac, wiring } = machine.nic;
   const disks = [
     // The root disk is a copy: what a crash of this computer takes from it, a new copy gives back.
     { id: 'os', file: machine.osDisk, options: 'cache=unsafe,discard=unmap' },
@@ -65,27 +67,33 @@ export function renderQemuCommand(machine: Machine, accelerator: Accelerator, ke
         '-device',
         `virtio-blk-pci,drive=${id},serial=${id}`,
       ]),
-      '-netdev',
-      [
-        'l2tpv3',
-        'id=nic',
-        'src=127.0.0.1',
-        'dst=127.0.0.1',
-        'udp=on',
-        `srcport=${wiring.machinePort}`,
-        `dstport=${wiring.switchPort}`,
-        'txsession=1',
-        'rxsession=1',
-        `txcookie=0x${wiring.machineCookie}`,
-        `rxcookie=0x${wiring.switchCookie}`,
-        'counter=off',
-      ].join(','),
+      '-readconfig',
+      WIRE,
       '-device',
-      `virtio-net-pci,netdev=nic,mac=${mac}`,
+      `virtio-net-pci,netdev=nic,mac=${machine.nic.mac}`,
       '-device',
       'virtio-rng-pci',
     ],
+    files: [{ name: WIRE, content: renderWire(machine) }],
   };
+}
+
+function renderWire({ nic: { wiring } }: Machine): string {
+  const options = {
+    type: 'l2tpv3',
+    src: '127.0.0.1',
+    dst: '127.0.0.1',
+    udp: 'on',
+    srcport: wiring.machinePort,
+    dstport: wiring.switchPort,
+    txsession: 1,
+    rxsession: 1,
+    txcookie: `0x${wiring.machineCookie}`,
+    rxcookie: `0x${wiring.switchCookie}`,
+    counter: 'off',
+  };
+  const lines = Object.entries(options).map(([name, value]) => `  ${name} = "${value}"\n`);
+  return `[netdev "nic"]\n${lines.join('')}`;
 }
 
 function kernelArguments(machine: Machine): string {

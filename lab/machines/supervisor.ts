@@ -9,6 +9,10 @@ export const STOPPING_MARK = 'stopping';
 export interface SupervisedCommand {
   environment: Readonly<Record<string, string>>;
   command: readonly string[];
+  /** Written into the machine's directory, closed to others: a command line, and secrets on it, any user could read. */
+  files?: readonly { name: string; content: string | Buffer }[];
+  /** A datagram to send as soon as the started kernel opens its socket. */
+  greeting?: { socket: string; file: string };
 }
 
 /**
@@ -17,7 +21,7 @@ export interface SupervisedCommand {
  * for any other reason everything ends, strays included, and the machine is stopped. Should the supervisor itself be
  * killed, the kernel follows it.
  */
-export function renderSupervisor({ environment, command }: SupervisedCommand): string {
+export function renderSupervisor({ environment, command, greeting }: SupervisedCommand): string {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${quote(value)}\nexport ${name}`);
   return `#!/bin/bash
 set -u
@@ -35,12 +39,20 @@ while :; do
   rm -rf uml qmp.sock
   setpriv --pdeathsig KILL ${command.map(quote).join(' ')} </dev/null &
   kernel=$!
-  wait -f "$kernel"
+${greeting === undefined ? '' : renderGreeting(greeting)}  wait -f "$kernel"
   kill -KILL -- "-$kernel" 2>/dev/null
   [ ! -e ${STOPPING_MARK} ] || break
   tail -c "+$((start + 1))" console.log | grep -aEq '${REBOOT_MESSAGES}' || break
 done
 echo "hadb-lab: machine ends $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+`;
+}
+
+function renderGreeting({ socket, file }: { socket: string; file: string }): string {
+  return `  until [ -S ${socket} ] || ! kill -0 "$kernel" 2>/dev/null; do
+    sleep 0.02
+  done
+  socat -u OPEN:${file} UNIX-SENDTO:${socket}
 `;
 }
 

@@ -9,6 +9,11 @@ import type { SupervisedCommand } from './supervisor';
 /** ubd0 to ubd7: the root disk, the provisioning disk, and at most six data disks. */
 const MOST_DATA_DISKS = 6;
 
+const MANAGEMENT_SOCKET = 'uml/mconsole';
+
+/** The request that plugs the interface in, with the cookies of its wire. */
+const PLUG = 'interface.request';
+
 /** User-mode Linux in seccomp mode: near native speed without any privilege. Guests are trusted: seccomp mode does not isolate. */
 export function createUmlDriver(kernelOf: (machine: Machine) => string): MachineDriver {
   return createProcessDriver({
@@ -33,21 +38,6 @@ export function renderUmlCommand(
     ...machine.dataDisks.map(({ lun, file }) => ({ flags: 'd', file, serial: `lun${lun}` })),
     { flags: 'dr', file: machine.provisioningDisk, serial: 'provision' },
   ];
-  const { mac, wiring } = machine.nic;
-  const nic = [
-    'transport=l2tpv3',
-    'udp=1',
-    'src=127.0.0.1',
-    'dst=127.0.0.1',
-    `srcport=${wiring.machinePort}`,
-    `dstport=${wiring.switchPort}`,
-    'tx_session=1',
-    'rx_session=1',
-    `tx_cookie=0x${wiring.machineCookie}`,
-    `rx_cookie=0x${wiring.switchCookie}`,
-    `mac=${mac}`,
-    'depth=128',
-  ];
   return {
     environment: { TMPDIR: host.memory },
     command: [
@@ -65,7 +55,6 @@ export function renderUmlCommand(
       'rootflags=noinit_itable',
       'rw',
       ...disks.map(({ flags, file, serial }, index) => `ubd${index}${flags}=${refuseSeparators(file)},,${serial}`),
-      `vec0:${nic.join(',')}`,
       'con=null',
       'con0=null,fd:1',
       'net.ifnames=0',
@@ -73,7 +62,27 @@ export function renderUmlCommand(
       'pty.legacy_count=0',
       `systemd.hostname=${machine.name}`,
     ],
+    files: [{ name: PLUG, content: renderManagementRequest(`config ${renderInterface(machine)}`) }],
+    greeting: { socket: MANAGEMENT_SOCKET, file: PLUG },
   };
+}
+
+function renderInterface({ nic: { mac, wiring } }: Machine): string {
+  const options = [
+    'transport=l2tpv3',
+    'udp=1',
+    'src=127.0.0.1',
+    'dst=127.0.0.1',
+    `srcport=${wiring.machinePort}`,
+    `dstport=${wiring.switchPort}`,
+    'tx_session=1',
+    'rx_session=1',
+    `tx_cookie=0x${wiring.machineCookie}`,
+    `rx_cookie=0x${wiring.switchCookie}`,
+    `mac=${mac}`,
+    'depth=128',
+  ];
+  return `vec0:${options.join(',')}`;
 }
 
 /** The command line separates files by `,` and `:`, and words by blanks. */
@@ -113,7 +122,7 @@ function memoryDirectory(machine: Machine): string {
 
 /** Ctrl-Alt-Del through the management console; the image's systemd takes it for the power button. */
 async function pressPowerButton(machine: Machine): Promise<void> {
-  const socat = spawn('socat', ['-', 'UNIX-SENDTO:uml/mconsole'], {
+  const socat = spawn('socat', ['-', `UNIX-SENDTO:${MANAGEMENT_SOCKET}`], {
     cwd: machine.directory,
     stdio: ['pipe', 'ignore', 'pipe'],
   });
@@ -127,7 +136,7 @@ async function pressPowerButton(machine: Machine): Promise<void> {
   const code = await ended;
   if (code !== 0) {
     throw new Error(
-      `cannot reach ${join(machine.directory, 'uml/mconsole')}: socat ended with ${code}: ${complaint.trim()}`,
+      `cannot reach ${join(machine.directory, MANAGEMENT_SOCKET)}: socat ended with ${code}: ${complaint.trim()}`,
     );
   }
 }

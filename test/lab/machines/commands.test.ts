@@ -17,10 +17,14 @@ describe('the command of a user-mode Linux machine', () => {
   });
 
   it("sends with the cookie the switch expects and accepts the switch's", () => {
-    const nic = uml().command.find((word) => word.startsWith('vec0:'));
+    const nic = uml().files?.[0]?.content.toString('latin1');
 
-    expect(nic).toContain('tx_cookie=0xfedcba98,rx_cookie=0x01234567');
+    expect(nic).toContain('tx_cookie=0xfedcba98,rx_cookie=0x1a2b3c4d');
     expect(nic).toContain('srcport=22001,dstport=21001');
+  });
+
+  it('shows no cookie to other users of this computer', () => {
+    expect(uml().command.join(' ')).not.toMatch(/fedcba98|1a2b3c4d/);
   });
 
   it('is pinned to its CPU, or to one that is allowed where that is not', () => {
@@ -58,10 +62,14 @@ describe('the command of a QEMU machine', () => {
   });
 
   it("sends with the cookie the switch expects and accepts the switch's", () => {
-    const netdev = qemu('tcg').find((word) => word.startsWith('l2tpv3'));
+    const netdev = renderQemuCommand(machine, 'tcg', kernel).files?.[0]?.content;
 
-    expect(netdev).toContain('txcookie=0xfedcba98,rxcookie=0x01234567');
-    expect(netdev).toContain('srcport=22001,dstport=21001');
+    expect(netdev).toContain('txcookie = "0xfedcba98"\n  rxcookie = "0x1a2b3c4d"');
+    expect(netdev).toContain('srcport = "22001"\n  dstport = "21001"');
+  });
+
+  it('shows no cookie to other users of this computer', () => {
+    expect(qemu('tcg').join(' ')).not.toMatch(/fedcba98|1a2b3c4d/);
   });
 
   it('doubles the commas of a file name', () => {

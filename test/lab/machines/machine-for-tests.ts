@@ -15,7 +15,7 @@ export function machineForTests(directory: string): Machine {
     provisioningDisk: '/state/provisioning.tar',
     nic: {
       mac: '00:0d:3a:00:00:01',
-      wiring: { switchPort: 21001, machinePort: 22001, machineCookie: 'fedcba98', switchCookie: '01234567' },
+      wiring: { switchPort: 21001, machinePort: 22001, machineCookie: 'fedcba98', switchCookie: '1a2b3c4d' },
     },
   };
 }
