@@ -244,7 +244,11 @@ async function installPackages(build: Build, contents: ImageContents, tree: stri
       tree,
       sources,
     ],
-    { onLine: (line) => reportLine(line, build.onProgress) },
+    {
+      onLine: (line) => reportLine(line, build.onProgress),
+      // What a killed builder leaves goes with its directory. An ordinary user's name space could not enter that one.
+      ...(isRoot() ? { env: { TMPDIR: work } } : {}),
+    },
   );
 }
 
