@@ -4,11 +4,8 @@ import type { FailureCode } from '../cluster/errors';
 export const EXIT_CODES = {
   passed: { code: 0, meaning: 'the run passed, or the command did what it was asked' },
   failed: { code: 1, meaning: 'the run failed, a check did not hold, or `doctor` found something missing' },
-  unknown: {
-    code: 2,
-    meaning:
-      'the verdict is unknown (a run timed out or ended without a verdict); for `plan --detailed-exitcode`: there are changes',
-  },
+  changes: { code: 2, meaning: 'of `plan --detailed-exitcode`: a build would change something' },
+  unknown: { code: 2, meaning: 'the verdict is unknown: a run timed out or ended without a verdict' },
   refused: { code: 3, meaning: 'a gate was not met and nothing was done: another operation holds the cluster' },
   detached: {
     code: 4,

@@ -28,6 +28,7 @@ export const MESSAGES = {
     meaning: 'a step has waited for a decision for more than an hour (in the log of the worker)',
   },
   HADB_W2006: { level: 'warning', meaning: 'a built cluster deviates from its specification (drift)' },
+  HADB_I2008: { level: 'info', meaning: 'a build would change this (found by a plan)' },
   HADB_W3001: { level: 'warning', meaning: 'no worker answers for the run; it waits for one' },
   HADB_I3002: { level: 'info', meaning: 'a worker answers again' },
   HADB_W3003: { level: 'warning', meaning: 'Temporal does not answer; the command keeps trying' },

@@ -1,5 +1,5 @@
 import { stepIdentity } from '../cluster/ids';
-import type { Progress, StepRecord, StepWait } from '../cluster/step';
+import type { Progress, RunbookName, StepRecord, StepWait } from '../cluster/step';
 import type { MessageCode } from './messages';
 
 /** What happens in a run, as its watcher tells it: made by comparing two looks at the step table. Pure. */
@@ -16,12 +16,12 @@ export function diffProgress(before: Progress | undefined, after: Progress): Run
   return after.steps.flatMap((record): RunEvent[] => {
     const previous = known.get(identity(record));
     if (record.state === 'pending') return [];
-    if (previous === undefined || changed(previous, record)) return stepEvents(record, previous);
+    if (previous === undefined || changed(previous, record)) return stepEvents(record, previous, after.runbook);
     return retryEvents(record, previous);
   });
 }
 
-function stepEvents(record: StepRecord, previous: StepRecord | undefined): RunEvent[] {
+function stepEvents(record: StepRecord, previous: StepRecord | undefined, runbook: RunbookName): RunEvent[] {
   const events: RunEvent[] = [
     {
       type: 'step',
@@ -31,9 +31,13 @@ function stepEvents(record: StepRecord, previous: StepRecord | undefined): RunEv
       ...(previous === undefined ? {} : { previous: previous.state }),
     },
   ];
-  const drift = record.state === 'done' ? (record.outcome?.drift ?? []) : [];
-  for (const deviation of drift) {
-    events.push({ type: 'notice', code: 'HADB_W2006', message: `drift at ${identity(record)}: ${deviation}` });
+  for (const deviation of deviations(record)) {
+    // What a plan finds is what a build would do; on a built cluster it is drift.
+    events.push(
+      runbook === 'planCluster'
+        ? { type: 'notice', code: 'HADB_I2008', message: `would change: ${identity(record)}: ${deviation}` }
+        : { type: 'notice', code: 'HADB_W2006', message: `drift at ${identity(record)}: ${deviation}` },
+    );
   }
   return events;
 }
@@ -55,6 +59,11 @@ function stepCode(record: StepRecord): MessageCode {
 function changed(previous: StepRecord, record: StepRecord): boolean {
   if (previous.state !== record.state) return true;
   return record.state === 'waiting' && previous.attempts !== record.attempts;
+}
+
+/** What a finished step found that is not as the specification says. */
+export function deviations(record: StepRecord): readonly string[] {
+  return record.state === 'done' ? (record.outcome?.drift ?? []) : [];
 }
 
 export function identity(record: Pick<StepRecord, 'id' | 'node'>): string {

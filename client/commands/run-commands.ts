@@ -6,6 +6,7 @@ import type { ClientContext } from '../context';
 import { ClientError } from '../messages';
 import type { ReportingFlags } from '../reporting/choose-reporter';
 import type { CommandResult } from '../reporting/reporter';
+import { deviations, identity } from '../run-events';
 import { buildRequest, destroyRequest, drillRequest, planRequest, switchoverRequest } from '../requests';
 import type { Starter } from '../requests';
 import { inSession, launch, watchRun } from '../session';
@@ -90,18 +91,23 @@ export function plan(context: ClientContext, flags: PlanFlags, file: string | un
       starter(context, { onFailure: 'fail' }),
       context.clock.now(),
     );
-    const result = await launch(session, request, { wait: true });
+    const result = withChanges(await launch(session, request, { wait: true }));
     return flags.detailedExitcode ? detailed(result) : result;
   });
 }
 
+/** What a build would do is the result of a plan, so that it belongs on standard output. */
+function withChanges(result: CommandResult): CommandResult {
+  const changes = (result.progress?.steps ?? []).flatMap((step) =>
+    deviations(step).map((deviation) => ({ step: identity(step), sentence: step.sentence, deviation })),
+  );
+  return result.exit === 'passed' ? { ...result, changes } : result;
+}
+
 /** 0 nothing to do, 1 could not be told, 2 changes. */
 function detailed(result: CommandResult): CommandResult {
-  if (result.exit !== 'passed') return { ...result, exit: result.exit === 'unknown' ? 'failed' : result.exit };
-  const changes = (result.progress?.steps ?? []).filter(
-    ({ outcome }) => outcome !== undefined && (outcome.result === 'changed' || (outcome.drift?.length ?? 0) > 0),
-  );
-  return changes.length === 0 ? result : { ...result, exit: 'unknown', summary: result.summary };
+  if (result.exit === 'passed') return (result.changes ?? []).length === 0 ? result : { ...result, exit: 'changes' };
+  return result.exit === 'unknown' ? { ...result, exit: 'failed' } : result;
 }
 
 export function watch(context: ClientContext, flags: ReportingFlags, workflow: string): Promise<void> {

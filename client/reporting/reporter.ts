@@ -29,6 +29,8 @@ export interface CommandResult {
   run?: RunReference & { status: string };
   verdict?: Verdict;
   progress?: Progress;
+  /** Of a plan: what a build would do. */
+  changes?: readonly { step: string; sentence: string; deviation: string }[];
   failure?: { code?: string; message: string; observed?: string; whatNow?: string };
 }
 

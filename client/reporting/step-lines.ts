@@ -69,8 +69,11 @@ export function failureLines(record: StepRecord, workflowId: string | undefined,
 }
 
 export function resultLines(result: CommandResult, paint: Paint): string[] {
-  const good = result.exit === 'passed';
+  const good = result.exit === 'passed' || result.exit === 'changes';
   const lines = [
+    ...(result.changes ?? []).map(
+      ({ step, sentence, deviation }) => `${paint('yellow', '~')} ${step}: ${sentence}\n    ${deviation}`,
+    ),
     `${paint(good ? 'green' : 'red', good ? '✔' : '✖')} ${paint('bold', result.verdict?.summary ?? result.summary)}`,
   ];
   for (const check of result.verdict?.checks ?? []) {

@@ -7,7 +7,7 @@ import { TemporalUnreachable } from '../../client/watched-run';
 import type { RunEnding } from '../../client/watched-run';
 import { clockForTests, contextForTests } from './client-for-tests';
 import type { ContextOptions } from './client-for-tests';
-import { progressOf, record } from './progress-for-tests';
+import { done, progressOf, record } from './progress-for-tests';
 import { temporalForCommands } from './temporal-for-commands';
 import type { TemporalScript } from './temporal-for-commands';
 
@@ -225,27 +225,27 @@ describe('hadb drill, switchover and destroy', () => {
 });
 
 describe('hadb plan', () => {
-  const planned = (result: 'changed' | 'unchanged', drift?: string[]): RunEnding => ({
+  const planned = (drift?: string[]): RunEnding => ({
     status: 'COMPLETED',
     progress: progressOf(
-      [
-        record({
-          id: 'a',
-          state: 'done',
-          outcome: { result, observed: 'x', ...(drift === undefined ? {} : { drift }) },
-        }),
-      ],
+      [done('disk', { node: 'hadb01', outcome: { result: 'unchanged', observed: 'x', ...(drift && { drift }) } })],
       { state: 'completed', runbook: 'planCluster' },
     ),
   });
   it.each([
-    ['changes', planned('changed'), 'plan --detailed-exitcode', 2],
-    ['drift', planned('unchanged', ['bind-address']), 'plan --detailed-exitcode', 2],
-    ['nothing to do', planned('unchanged'), 'plan --detailed-exitcode', 0],
+    ['changes', planned(['blank']), 'plan --detailed-exitcode', 2],
+    ['nothing to do', planned(), 'plan --detailed-exitcode', 0],
     ['an error', { status: 'FAILED', failure: { message: 'x' } }, 'plan --detailed-exitcode', 1],
-    ['changes, without being asked', planned('changed'), 'plan', 0],
+    ['a plan that timed out', { status: 'TIMED_OUT' }, 'plan --detailed-exitcode', 1],
+    ['changes, without being asked', planned(['blank']), 'plan', 0],
   ] as const)('exits as Terraform does: %s', async (_name, ending, words, exit) => {
     expect((await hadb(words, { ending })).exit).toBe(exit);
+  });
+
+  it('prints what a build would do on standard output', async () => {
+    const { context } = await hadb('plan', { ending: planned(['blank']) });
+
+    expect(context.process.stdout.lines().slice(0, 2)).toEqual(['~ disk/hadb01: Do disk', '    blank']);
   });
 });
 
