@@ -56,6 +56,8 @@ export interface GetOptions {
   /** Told one sentence before anything that takes long. */
   onProgress?: (sentence: string) => void;
   downloadUrl?: string;
+  /** Looked into after PATH. Default: where Go's own archive is unpacked. */
+  goDirectory?: string;
   /** How long the download server may take to answer; it may be out of reach for good. */
   reachableWithinMs?: number;
 }
@@ -137,7 +139,8 @@ async function answerWithin(url: string, timeoutMs: number): Promise<Response> {
 }
 
 async function build(workspace: string, settings: TemporalCliSettings, options: GetOptions): Promise<string> {
-  const go = await findInPath('go', `${settings.searchPath}${delimiter}/usr/local/go/bin`);
+  const goDirectory = options.goDirectory ?? '/usr/local/go/bin';
+  const go = await findInPath('go', `${settings.searchPath}${delimiter}${goDirectory}`);
   if (go === undefined) throw new TemporalServerError('GoMissing', GO_MISSING);
   options.onProgress?.(
     `Building the Temporal development server ${TEMPORAL_CLI_VERSION} with Go (once; about three minutes on two cores)`,

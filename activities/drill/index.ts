@@ -1,12 +1,18 @@
+import { createClusterMoveActivities } from './cluster-moves';
+import type { ClusterMoveDependencies } from './cluster-moves';
 import { createRemoteQueryActivities } from './remote-query';
 import { createWriterActivities } from './writer-activities';
 import type { WriterDependencies } from './writer-activities';
 
-export type DrillDependencies = WriterDependencies;
+export type DrillDependencies = WriterDependencies & ClusterMoveDependencies;
 
-/** What is asked of the cluster from outside, and what is written while a fault happens. */
+/** What is asked of the cluster from outside, what is written while a fault happens, and the moves of a drill. */
 export function createDrillActivities(dependencies: DrillDependencies) {
-  return { ...createRemoteQueryActivities(dependencies), ...createWriterActivities(dependencies) };
+  return {
+    ...createRemoteQueryActivities(dependencies),
+    ...createWriterActivities(dependencies),
+    ...createClusterMoveActivities(dependencies),
+  };
 }
 
 export type DrillActivities = ReturnType<typeof createDrillActivities>;

@@ -69,11 +69,18 @@ export function createWriterActivities(dependencies: WriterDependencies) {
       return { result: 'unchanged', observed: describeCounts(seen) };
     },
 
-    async readWriter(step: DrillStep): Promise<StepOutcome & { counts: LedgerCounts; running: boolean }> {
+    /** `at` is now, by the clock that the ledger is kept with. */
+    async readWriter(step: DrillStep): Promise<StepOutcome & { counts: LedgerCounts; running: boolean; at: number }> {
       const seen = counts(step.drill);
       const running = writers.isRunning(step.drill);
       const state = running ? 'the writer runs' : 'no writer runs';
-      return { result: 'unchanged', observed: `${state}: ${describeCounts(seen)}`, counts: seen, running };
+      return {
+        result: 'unchanged',
+        observed: `${state}: ${describeCounts(seen)}`,
+        counts: seen,
+        running,
+        at: Date.now(),
+      };
     },
 
     /** Ends the writer after its last attempts; repeating it is fine. */

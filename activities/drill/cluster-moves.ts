@@ -1,0 +1,247 @@
+import { nodesOf, promotedNodes } from '../../cluster/cib/crm-mon';
+import { RESOURCES } from '../../cluster/cib/cib';
+import { databaseProfile } from '../../cluster/database/profile';
+import { describeDrbd, isInSync } from '../../cluster/drbd/state';
+import { HadbError } from '../../cluster/errors';
+import {
+  renderClearMove,
+  renderConstraintsRead,
+  renderMovePrimary,
+  renderPacemakerRead,
+  renderPacemakerStop,
+  renderShutdown,
+  renderStandbyOff,
+  renderStandbyOn,
+  renderStandbyRead,
+} from '../../cluster/node/drill-moves';
+import { renderRelease } from '../../cluster/node/roles';
+import type { StepContext, StepOutcome } from '../../cluster/step';
+import type { NodeSession, NodeSessions } from '../connections/node-session';
+import { describeCluster, observeCluster, type ObservedCluster } from '../node/cluster-state';
+import { pairOf } from '../node/dependencies';
+import { makeMove, readRuntime, stopLimitMs } from '../node/runtime';
+import { waitUntil } from '../node/waiting';
+import { performStep, type NodeStep } from '../step';
+
+export interface ClusterMoveDependencies {
+  sessions: NodeSessions;
+}
+
+/** Planned moves, the gate before them, and the waits after them. */
+export function createClusterMoveActivities({ sessions }: ClusterMoveDependencies) {
+  return {
+    /**
+     * What must hold before anything is moved or broken on purpose: a second fault on top of a first one is an outage. Returns who is primary now.
+     * Errors: GuardRefused with all that is wrong.
+     */
+    async readDrillGate(step: StepContext): Promise<StepOutcome & { primary: string; standby: string }> {
+      const [first, second] = step.specification.nodes;
+      const seen = await Promise.all(
+        [first, second].map(async ({ name }) => {
+          const session = await sessions.open(step, name);
+          return { name, cluster: await observeCluster(session, step), constraints: await readConstraints(session) };
+        }),
+      );
+      const problems = new Set(
+        seen.flatMap(({ name, cluster, constraints }) => gateProblems(name, cluster, constraints)),
+      );
+      const [{ cluster: view } = { cluster: undefined }] = seen;
+      const primary = view?.primary;
+      if (problems.size > 0 || view === undefined || primary === undefined) {
+        throw new HadbError('GuardRefused', `the cluster is not healthy: ${[...problems].join('; ') || 'no primary'}`, {
+          subject: step.specification.name,
+          observed: seen.map(({ name, cluster }) => `${name}: ${describeCluster(cluster)}`).join(' | '),
+          whatNow: 'Put right what is named, then retry. Nothing was moved or broken.',
+        });
+      }
+      return {
+        result: 'unchanged',
+        observed: describeCluster(view),
+        primary,
+        standby: pairOf(step, primary).peer.name,
+      };
+    },
+
+    /** Asks Pacemaker to promote the peer of `node`, which is primary. Errors: GuardRefused, NotReady. */
+    async movePrimary(step: NodeStep): Promise<StepOutcome> {
+      const { peer } = pairOf(step, step.node);
+      const session = await sessions.open(step, step.node);
+      return performStep(session, step, {
+        observe: async () => ({
+          cluster: await observeCluster(session, step),
+          constraints: await readConstraints(session),
+        }),
+        isDone: ({ cluster, constraints }) => cluster.primary === peer.name || constraints.some(isMove),
+        describe: ({ cluster, constraints }) => `promoted ${cluster.primary ?? 'nowhere'}${listed(constraints)}`,
+        act: async () => {
+          await makeMove(session, step, renderMovePrimary({ to: peer.name }));
+          return `asked Pacemaker to promote ${peer.name}`;
+        },
+      });
+    },
+
+    /** Takes the preference that a move has left back. */
+    async clearMove(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      return performStep(session, step, {
+        observe: async () => (await readConstraints(session)).filter(isMove),
+        isDone: (moves) => moves.length === 0,
+        describe: (moves) => (moves.length === 0 ? 'no constraint of a move' : `left by a move: ${moves.join(', ')}`),
+        act: async () => {
+          await session.change(step, renderClearMove());
+          return 'cleared the constraint';
+        },
+      });
+    },
+
+    /** The article's soft test. `on` is refused unless the peer can take over. Errors: GuardRefused, NotReady. */
+    async setStandby(step: NodeStep & { standby: 'on' | 'off' }): Promise<StepOutcome> {
+      const { peer } = pairOf(step, step.node);
+      const session = await sessions.open(step, step.node);
+      const { node } = step;
+      return performStep(session, step, {
+        observe: async () => (await session.read(renderStandbyRead({ node }))).stdout.trim(),
+        isDone: (value) => value === step.standby,
+        describe: (value) => `standby ${value}`,
+        act: async () => {
+          const script =
+            step.standby === 'on' ? renderStandbyOn({ node, peer: peer.name }) : renderStandbyOff({ node });
+          await makeMove(session, step, script);
+          return `crm_standby ${step.standby}`;
+        },
+      });
+    },
+
+    /**
+     * Ends Pacemaker, and with it everything it runs on the node. A primary is refused while its peer's Pacemaker runs, which would take over.
+     * Errors: GuardRefused.
+     */
+    async stopPacemaker(step: NodeStep): Promise<StepOutcome> {
+      const { peer } = pairOf(step, step.node);
+      const session = await sessions.open(step, step.node);
+      return performStep(session, step, {
+        observe: async () => (await session.read(renderPacemakerRead())).stdout.trim(),
+        isDone: (state) => state === 'stopped',
+        describe: (state) => `Pacemaker ${state}`,
+        act: async () => {
+          await session.change(step, renderPacemakerStop({ peer: peer.name }), { timeoutMs: stopLimitMs(step) });
+          return 'ended Pacemaker';
+        },
+      });
+    },
+
+    /** Nothing may run by hand when Pacemaker starts. Does nothing where Pacemaker runs already. Errors: GuardRefused, NotReady. */
+    async releaseToPacemaker(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      const profile = databaseProfile(step.specification.database.engine);
+      return performStep(session, step, {
+        observe: async () => ({
+          pacemaker: (await session.read(renderPacemakerRead())).stdout.trim(),
+          runtime: await readRuntime(session, step),
+        }),
+        isDone: ({ pacemaker, runtime }) =>
+          pacemaker === 'active' ||
+          (runtime.drbd.role !== 'Primary' && runtime.mountedFrom === undefined && runtime.serverPid === undefined),
+        describe: ({ pacemaker, runtime }) => `Pacemaker ${pacemaker}; ${describeDrbd(runtime.drbd)}`,
+        act: async () => {
+          await makeMove(session, step, renderRelease(profile), { timeoutMs: stopLimitMs(step) });
+          return 'stopped the server, unmounted, demoted';
+        },
+      });
+    },
+
+    /** Orders the shutdown from inside; the machine is still up when this returns. Errors: GuardRefused, NotReady. */
+    async orderShutdown(step: NodeStep): Promise<StepOutcome> {
+      const { peer } = pairOf(step, step.node);
+      const session = await sessions.open(step, step.node);
+      await makeMove(session, step, renderShutdown({ peer: peer.name }));
+      return { result: 'changed', observed: `${step.node} runs`, done: 'ordered systemctl poweroff' };
+    },
+
+    /**
+     * Waits until `node` is the only primary and everything runs there; asked of that node itself. Returns the time (ms since the epoch) at which it was
+     * seen. Errors: NotReady.
+     */
+    async awaitPrimary(step: NodeStep & { withinSeconds: number }): Promise<StepOutcome & { at: number }> {
+      const session = await sessions.open(step, step.node);
+      const observed = await waitUntil(step, {
+        waitingFor: `${step.node} to take over`,
+        limitMs: step.withinSeconds * 1000,
+        observe: () => observeCluster(session, step),
+        isDone: (cluster) => servesOn(cluster, step.node),
+        describe: describeCluster,
+        whatNow:
+          'Look at "crm_mon -1 -r" there: a failed promotion or start has its reason under "Failed Resource Actions".',
+      });
+      return { result: 'unchanged', observed: describeCluster(observed), at: Date.now() };
+    },
+
+    /**
+     * Waits until the pair is whole again: both online, one primary, both copies current, no constraint left, nothing failed. Asked of `node`.
+     * Errors: NotReady.
+     */
+    async awaitPairHealthy(step: NodeStep & { withinSeconds: number }): Promise<StepOutcome & { primary: string }> {
+      const session = await sessions.open(step, step.node);
+      const seen = await waitUntil(step, {
+        waitingFor: 'a healthy pair, both copies current',
+        limitMs: step.withinSeconds * 1000,
+        intervalMs: 500,
+        observe: async () => ({
+          cluster: await observeCluster(session, step),
+          constraints: await readConstraints(session),
+        }),
+        isDone: ({ cluster, constraints }) => gateProblems(step.node, cluster, constraints).length === 0,
+        describe: ({ cluster, constraints }) => gateProblems(step.node, cluster, constraints).join('; '),
+        progress: ({ cluster }) =>
+          cluster.drbd.donePercent === undefined ? {} : { percent: Math.floor(cluster.drbd.donePercent) },
+        whatNow: 'Look at "crm_mon -1 -r" and "drbdadm status r0" on both nodes.',
+      });
+      return { result: 'unchanged', observed: describeCluster(seen.cluster), primary: seen.cluster.primary ?? '' };
+    },
+
+    /**
+     * The limitation that the article names: a node in standby has DRBD stopped, so that it does not get what is written meanwhile. Asked of the primary.
+     * Errors: AssertionFailed when it replicates all the same.
+     */
+    async readStandbyReplication(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      const { drbd } = await observeCluster(session, step);
+      const observed = `${describeDrbd(drbd)}; the node in standby replicates nothing`;
+      if (drbd.connection !== 'Connected' && drbd.replication === 'Off') return { result: 'unchanged', observed };
+      throw new HadbError('AssertionFailed', 'the node in standby still replicates', {
+        subject: step.node,
+        observed: describeDrbd(drbd),
+        whatNow: 'Look at "crm_mon -1 -r": the resource agent stops DRBD on a node in standby.',
+      });
+    },
+  };
+}
+
+function gateProblems(node: string, { state, drbd, problems }: ObservedCluster, constraints: string[]): string[] {
+  if (!state.available) return [`Pacemaker does not answer on ${node}`];
+  return [
+    ...problems,
+    ...(isInSync(drbd) ? [] : [`DRBD on ${node}: ${describeDrbd(drbd)}`]),
+    ...constraints.map((id) => `the constraint ${id} is left`),
+  ];
+}
+
+function servesOn({ state }: ObservedCluster, node: string): boolean {
+  const promoted = promotedNodes(state);
+  const everything = [RESOURCES.fileSystem, RESOURCES.server, RESOURCES.responder];
+  return (
+    promoted.length === 1 &&
+    promoted[0] === node &&
+    everything.every((id) => nodesOf(state, id).length === 1 && nodesOf(state, id)[0] === node) &&
+    state.resources.every(({ id, pending }) => !everything.some((own) => own === id) || pending === undefined)
+  );
+}
+
+async function readConstraints(session: NodeSession): Promise<string[]> {
+  const { stdout } = await session.read(renderConstraintsRead());
+  return stdout.split('\n').filter((id) => id !== '');
+}
+
+const isMove = (id: string): boolean => id.startsWith('cli-');
+const listed = (constraints: string[]): string =>
+  constraints.length === 0 ? '' : `; constraints ${constraints.join(', ')}`;

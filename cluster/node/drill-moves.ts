@@ -1,0 +1,101 @@
+import { RESOURCES } from '../cib/cib';
+import { CRM_EXIT } from '../cib/tools';
+import { assign, REFUSE } from '../shell';
+import { LATER, LOOK_AT_DRBD } from './guards';
+
+/**
+ * Planned moves of a cluster that Pacemaker runs. The guard is the same for all of them: the other node has everything and is
+ * free to take over. They are asked of Pacemaker, never made behind its back.
+ */
+
+/** Longest time for which a move prefers its target: whatever becomes of us, Pacemaker is free again then. */
+export const MOVE_LIFETIME = 'PT10M';
+
+/** Sets cluster and peer_node: the elements of crm_mon that tell of the whole and of the peer. */
+const LOOK_AT_CLUSTER = `look_at_cluster() {
+  view=$(crm_mon -1 --output-as=xml 2>/dev/null) || refuse "Pacemaker does not answer on this node"
+  cluster=$(printf '%s\\n' "$view" | grep -o '<cluster_options [^>]*>' || :)
+  peer_node=$(printf '%s\\n' "$view" | grep -o "<node name=\\"$peer\\" [^>]*>" | head -n 1)
+}
+`;
+
+/** Needs `peer`: it must be online, not in standby, connected and current. */
+const GUARD = `${REFUSE}${LATER}${LOOK_AT_DRBD}${LOOK_AT_CLUSTER}look_at_cluster
+case $cluster in *' maintenance-mode="false"'*) ;; *) refuse "the cluster is in maintenance mode: $cluster" ;; esac
+case $peer_node in *' online="true"'*) ;; *) refuse "$peer is not online: $peer_node" ;; esac
+case $peer_node in *' standby="false"'*) ;; *) refuse "$peer is in standby: $peer_node" ;; esac
+look
+[ "$connection" = Connected ] || later "the peer is not connected ($seen): nobody could take over"
+[ "$disk/$peer_disk" = UpToDate/UpToDate ] || later "the copies are not both current ($seen)"
+`;
+
+/**
+ * Asks Pacemaker to promote `to` instead of this node. Unlike standby it leaves DRBD running on both, so that nothing is
+ * outdated for a moment.
+ */
+export const renderMovePrimary = ({ to }: { to: string }): string =>
+  `${assign({ peer: to, resource: RESOURCES.drbdClone })}${GUARD}
+[ "$role" = Primary ] || refuse "this node is not primary ($seen)"
+leftover=$(cibadmin --query --xpath "//rsc_location[starts-with(@id,'cli-')]" 2>/dev/null) || leftover=
+[ -z "$leftover" ] || refuse "a constraint of an earlier move is left:" $leftover
+crm_resource --move --resource "$resource" --promoted --node "$peer" --lifetime ${MOVE_LIFETIME}
+`;
+
+/** Prints the ids of constraints that moves and fence-peer handlers have left; changes nothing. */
+export const renderConstraintsRead = (): string => `code=0
+found=$(cibadmin --query --xpath "//rsc_location[starts-with(@id,'cli-') or starts-with(@id,'drbd-fence-by-handler')]" 2>/dev/null) || code=$?
+case $code in 0) ;; ${CRM_EXIT.noSuch}) exit 0 ;; *) echo "cibadmin ended with $code" >&2; exit 1 ;; esac
+printf '%s\\n' "$found" | grep -o '<rsc_location [^>]*' | sed 's/.* id="\\([^"]*\\)".*/\\1/'
+`;
+
+/** Takes the preference of a move back; what runs stays where it is. */
+export const renderClearMove = (): string =>
+  `${assign({ resource: RESOURCES.drbdClone })}crm_resource --clear --resource "$resource"\n`;
+
+/** The article's `crm_standby -v on`: everything leaves this node, DRBD included. */
+export const renderStandbyOn = ({ node, peer }: { node: string; peer: string }): string =>
+  `${assign({ node, peer })}${GUARD}
+crm_standby --node "$node" --update on
+`;
+
+export const renderStandbyOff = ({ node }: { node: string }): string =>
+  `${assign({ node })}crm_standby --node "$node" --update off\n`;
+
+/** Prints `on` or `off`. */
+export const renderStandbyRead = ({ node }: { node: string }): string => `${assign({ node })}
+value=$(crm_standby --node "$node" --query --quiet 2>/dev/null) || value=off
+case $value in on|true) echo on ;; *) echo off ;; esac
+`;
+
+/**
+ * The machine goes down in its own order, so that the cluster is told. A second from now, so that the answer still arrives.
+ */
+export const renderShutdown = ({ peer }: { peer: string }): string => `${assign({ peer })}
+if [ "$(systemctl is-system-running || :)" != stopping ]; then
+${GUARD}
+systemd-run --quiet --collect --on-active=1s --timer-property=AccuracySec=100ms systemctl poweroff
+fi
+`;
+
+/** Prints `active` or `stopped`. */
+export const renderPacemakerRead =
+  (): string => `if pidof pacemakerd >/dev/null; then echo active; else echo stopped; fi
+`;
+
+/**
+ * Ends Pacemaker with everything it runs here. On the primary only once the peer's has ended: it would take over otherwise.
+ */
+export const renderPacemakerStop = ({
+  peer,
+}: {
+  peer: string;
+}): string => `${REFUSE}${LATER}${LOOK_AT_DRBD}${LOOK_AT_CLUSTER}${assign({ peer })}
+if pidof pacemakerd >/dev/null; then
+  look_at_cluster
+  look
+  if [ "$role" = Primary ]; then
+    case $peer_node in *' online="false"'*) ;; *) refuse "Pacemaker runs on $peer and would take over: $peer_node" ;; esac
+  fi
+  systemctl stop pacemaker
+fi
+`;

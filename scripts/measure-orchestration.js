@@ -1,0 +1,81 @@
+// Time that a step costs beyond its work: 200 steps with no-op activities, one after the other, through the real step engine on an embedded server with a
+// database file. Usage: npm run build && node scripts/measure-orchestration.js [steps] [runs]
+'use strict';
+const { mkdtempSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const path = require('node:path');
+const { Client, Connection } = require('@temporalio/client');
+const { DefaultLogger, NativeConnection, Runtime, Worker, bundleWorkflowCode } = require('@temporalio/worker');
+const { createLockActivities } = require('../dist/activities/coordination/lock');
+const { getTemporalCli } = require('../dist/processes/temporal-cli');
+const { startTemporalServer, stopTemporalServer } = require('../dist/processes/temporal-server');
+const { readTemporalCliSettings } = require('../dist/settings');
+
+const steps = Number(process.argv[2] ?? 200);
+const runs = Number(process.argv[3] ?? 3);
+
+async function main() {
+  Runtime.install({ logger: new DefaultLogger('WARN') });
+  const directory = mkdtempSync(path.join(tmpdir(), 'hadb-orchestration-'));
+  try {
+    const server = await startTemporalServer({ cli: await getTemporalCli(readTemporalCliSettings()), directory, port: 0 });
+    const [connection, native, workflowBundle] = await Promise.all([
+      Connection.connect({ address: server.address }),
+      NativeConnection.connect({ address: server.address }),
+      bundleWorkflowCode({
+        workflowsPath: require.resolve('../test/workflows/runbooks-under-test.ts'),
+        workflowInterceptorModules: [require.resolve('../workflows/interceptors/index.ts')],
+      }),
+    ]);
+    const worker = await Worker.create({
+      connection: native,
+      taskQueue: 'measure',
+      workflowBundle,
+      activities: { ...createLockActivities(), change: async () => ({ result: 'unchanged', observed: 'as wanted' }) },
+    });
+    await worker.runUntil(measure(new Client({ connection })));
+    await connection.close();
+    await native.close();
+  } finally {
+    await stopTemporalServer(directory);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function measure(client) {
+  for (let run = 1; run <= runs; run += 1) {
+    const startedAt = performance.now();
+    const handle = await client.workflow.start('manySteps', {
+      taskQueue: 'measure',
+      workflowId: `measure-${run}`,
+      args: [{ specification: { network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] } }, steps }],
+    });
+    await handle.result();
+    const totalMs = performance.now() - startedAt;
+    const perStep = stepTimes(await handle.fetchHistory());
+    console.log(
+      `run ${run}: ${steps} steps in ${totalMs.toFixed(0)} ms; a step: median ${quantile(perStep, 0.5)} ms, ` +
+        `90 % ${quantile(perStep, 0.9)} ms, longest ${quantile(perStep, 1)} ms`,
+    );
+  }
+}
+
+/** From one activity's schedule to the next one's, by the server's clock. */
+function stepTimes(history) {
+  const scheduled = history.events
+    .filter((event) => event.activityTaskScheduledEventAttributes)
+    .map(({ eventTime }) => Number(eventTime.seconds) * 1000 + eventTime.nanos / 1e6);
+  return scheduled
+    .slice(1)
+    .map((time, index) => time - scheduled[index])
+    .sort((one, other) => one - other);
+}
+
+function quantile(sorted, share) {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))].toFixed(1);
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});

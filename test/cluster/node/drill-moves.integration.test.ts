@@ -1,0 +1,160 @@
+import { renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
+import { databaseProfile } from '../../../cluster/database/profile';
+import {
+  renderClearMove,
+  renderConstraintsRead,
+  renderMovePrimary,
+  renderPacemakerStop,
+  renderShutdown,
+  renderStandbyOff,
+  renderStandbyOn,
+  renderStandbyRead,
+} from '../../../cluster/node/drill-moves';
+import { EXIT } from '../../../cluster/node-scripts/exit-codes';
+import { timingOf } from '../../../cluster/timing';
+import { realTools, type RealTools } from '../real-tools';
+import { DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
+
+const HEALTHY = `exists resource name:r0 role:Primary suspended:no
+exists connection name:r0 peer-node-id:1 conn-name:hadb02 local:ipv4:10.10.10.4:7789 peer:ipv4:10.10.10.5:7789 connection:Connected role:Secondary
+exists device name:r0 volume:0 minor:1 disk:UpToDate
+exists peer-device name:r0 peer-node-id:1 conn-name:hadb02 volume:0 replication:Established peer-disk:UpToDate
+exists -`;
+
+describe.each([
+  ['Pacemaker 2.1.5', 'bookworm', DEBIAN_12],
+  ['Pacemaker 3.0.3', 'sid', DEBIAN_SID],
+] as const)('moves of a drill, by the tools of %s', (_, suite, platform) => {
+  let tools: RealTools;
+  beforeAll(() => {
+    tools = realTools(suite);
+  }, 900_000);
+
+  const specification = specificationOf();
+  const cib: CibInput & { preferred: string } = {
+    specification,
+    platform,
+    profile: databaseProfile(platform.engine ?? 'mariadb'),
+    timing: timingOf(specification),
+    mode: 'managed',
+    preferred: 'hadb01',
+  };
+
+  /** Runs the scripts one after the other on one CIB; prints the exit code of each. */
+  const inNode = (scripts: string[], { drbd = HEALTHY, cibText = renderCibForSimulation(cib) } = {}) => {
+    const files = Object.fromEntries(scripts.map((script, index) => [`/step${index}`, script]));
+    const run = scripts.map((_script, index) => `code=0; dash -eu /step${index} || code=$?; echo "exit $code"`);
+    return tools.run(
+      `export CIB_file=/tmp/cib.xml
+cp /cib.xml /tmp/cib.xml
+${run.join('\n')}
+echo calls; cat /tmp/calls 2>/dev/null || :`,
+      {
+        files: {
+          ...files,
+          '/cib.xml': cibText,
+          '/events2': drbd,
+          '/usr/local/bin/drbdsetup': '#!/bin/sh\ncat /events2\n',
+          '/usr/local/bin/pidof': '#!/bin/sh\necho 42\n',
+          '/usr/local/bin/systemctl':
+            '#!/bin/sh\n[ "$1" != is-system-running ] || { echo running; exit 0; }\necho "systemctl $*" >>/tmp/calls\n',
+          '/usr/local/bin/systemd-run': '#!/bin/sh\necho "systemd-run $*" >>/tmp/calls\n',
+        },
+      },
+    );
+  };
+
+  const move = renderMovePrimary({ to: 'hadb02' });
+  const standbyOn = renderStandbyOn({ node: 'hadb01', peer: 'hadb02' });
+
+  it('ask for the other node, leave a constraint with an end, and take it back', () => {
+    const { stdout, stderr } = inNode([
+      renderConstraintsRead(),
+      move,
+      renderConstraintsRead(),
+      'cibadmin --query --scope constraints',
+      renderClearMove(),
+      renderConstraintsRead(),
+      renderClearMove(),
+    ]);
+
+    expect(stderr).not.toContain('error');
+    expect(stdout.match(/^exit .*$/gm)).toEqual(Array(7).fill('exit 0'));
+    expect(stdout.match(/^cli-.*$/gm)).toEqual(['cli-prefer-ms_drbd_mysql']);
+    expect(stdout).toMatch(/role="(Master|Promoted)"/);
+    expect(stdout).toMatch(/operation="lt" end="\d{4}-/);
+  });
+
+  it('refuse a second move over the constraint of a first', () => {
+    const { stdout, stderr } = inNode([move, move]);
+
+    expect(stdout).toContain(`exit 0`);
+    expect(stdout).toContain(`exit ${EXIT.guardRefused}`);
+    expect(stderr).toContain('cli-prefer-ms_drbd_mysql');
+  });
+
+  it('put a node into standby and take it out again', () => {
+    const read = renderStandbyRead({ node: 'hadb01' });
+    const { stdout } = inNode([read, standbyOn, read, renderStandbyOff({ node: 'hadb01' }), read]);
+
+    expect(stdout.match(/^(on|off)$/gm)).toEqual(['off', 'on', 'off']);
+  });
+
+  it('order a shutdown that leaves time for the answer', () => {
+    const { stdout } = inNode([renderShutdown({ peer: 'hadb02' })]);
+
+    expect(stdout).toMatch(/exit 0\ncalls\nsystemd-run .*--on-active=1s .*systemctl poweroff\n/);
+  });
+
+  const offline = renderCibForSimulation(cib).replace(
+    /(<node_state [^>]*uname="hadb02"[^>]*?)in_ccm="true" crmd="online"([^>]*)join="member"/,
+    '$1in_ccm="false" crmd="offline"$2join="down"',
+  );
+  const standby = renderCibForSimulation(cib).replace(
+    /(<node [^>]*uname="hadb02"[^>]*)\/>/,
+    '$1><instance_attributes id="nodes-2"><nvpair id="nodes-2-standby" name="standby" value="on"/></instance_attributes></node>',
+  );
+  const maintenance = renderCibForSimulation(cib).replace(/(name="maintenance-mode" value=)"false"/, '$1"true"');
+  it.each([
+    ['the other node is offline', { cibText: offline }, EXIT.guardRefused, 'hadb02 is not online'],
+    ['the other node is in standby', { cibText: standby }, EXIT.guardRefused, 'hadb02 is in standby'],
+    ['the cluster is in maintenance', { cibText: maintenance }, EXIT.guardRefused, 'in maintenance mode'],
+    [
+      'the copies are not both current',
+      { drbd: HEALTHY.replace('peer-disk:UpToDate', 'peer-disk:Inconsistent') },
+      74,
+      'not both current',
+    ],
+    [
+      'the copies are not connected',
+      { drbd: HEALTHY.replace('connection:Connected', 'connection:Connecting') },
+      74,
+      'not connected',
+    ],
+  ] as const)('are refused while %s', (_why, state, code, text) => {
+    const { stdout, stderr } = inNode([move, standbyOn, renderShutdown({ peer: 'hadb02' })], state);
+
+    expect(stdout.match(/^exit .*$/gm)).toEqual(Array(3).fill(`exit ${code}`));
+    expect(stderr).toContain(text);
+    expect(stdout).not.toContain('systemd-run');
+  });
+
+  it('are refused on a node that is not primary', () => {
+    const { stdout, stderr } = inNode([move], { drbd: HEALTHY.replace('role:Primary', 'role:Secondary') });
+
+    expect(stdout).toContain(`exit ${EXIT.guardRefused}`);
+    expect(stderr).toContain('not primary');
+  });
+
+  it('do not end Pacemaker on the primary while the other one would take over', () => {
+    const stop = renderPacemakerStop({ peer: 'hadb02' });
+    const early = inNode([stop]);
+    const late = inNode([stop], { cibText: offline });
+    const onStandby = inNode([stop], { drbd: HEALTHY.replace('role:Primary', 'role:Secondary') });
+
+    expect(early.stdout).toContain(`exit ${EXIT.guardRefused}`);
+    expect(early.stdout).not.toContain('stop pacemaker');
+    expect(late.stdout).toContain('systemctl stop pacemaker');
+    expect(onStandby.stdout).toContain('systemctl stop pacemaker');
+  });
+});

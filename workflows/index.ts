@@ -1,0 +1,7 @@
+/** Everything that the worker runs. */
+export { buildCluster } from './build-cluster';
+export { destroyCluster } from './destroy-cluster';
+export { failoverDrill } from './failover-drill';
+export { clusterLock } from './lock';
+export { planCluster } from './plan-cluster';
+export { switchover } from './switchover';

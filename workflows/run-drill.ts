@@ -1,0 +1,314 @@
+import { DRILL_SECONDS } from '../cluster/drill-limits';
+import type { StepOutcome, Verdict } from '../cluster/step';
+import { azure, drill as client, nodes } from './chapters/activities';
+import { azureOperation } from './chapters/azure-operation';
+import type { DrillKind } from './messages';
+import type { Run } from './runbook';
+
+/** Which node was primary before the fault, and which one takes over. */
+export interface DrilledPair {
+  primary: string;
+  standby: string;
+}
+
+/** Steps of one drill: their ids carry the kind, because a build makes several drills. */
+interface Stage extends DrilledPair {
+  run: Run;
+  id: (name: string) => string;
+  /** What names the drill's rows and its ledger. */
+  drill: string;
+}
+
+interface Fault {
+  /** Breaks or moves, and ends when the other node serves; returns when that was seen. */
+  inject: (stage: Stage) => Promise<{ at: number }>;
+  /** Only while the fault lasts. */
+  during?: (stage: Stage) => Promise<void>;
+  /** Puts right what was broken; observes first, so that it may come twice. */
+  repair: (stage: Stage) => Promise<void>;
+  limit: 'soft' | 'hard';
+}
+
+/**
+ * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between.
+ * A verdict that does not pass is returned, not thrown.
+ */
+export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
+  run.chapter('Tests', async () => {
+    const id = (name: string) => `${kind}-${name}`;
+    const pair = await run.step({ id: id('gate') }, 'See that the pair is healthy and free to be tested', (step) =>
+      client.readDrillGate(step),
+    );
+    await run.step({ id: id('query-before') }, 'Query from outside, before the fault', (step) =>
+      client.remoteQuery(step),
+    );
+    const stage: Stage = {
+      run,
+      id,
+      drill: `${run.operation.run}-${kind}`,
+      primary: pair.primary,
+      standby: pair.standby,
+    };
+    return kind === 'manual' ? await drillByHand(stage) : await drillFault(stage, FAULTS[kind]);
+  });
+
+async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
+  const { run, id, standby } = stage;
+  let broken = false;
+  return withWriter(stage, fault.limit, (writer) =>
+    run.withUndo(
+      async () => {
+        broken = true;
+        const { at } = await fault.inject(stage);
+        await writer.awaitSteady(at);
+        await run.step({ id: id('query-during') }, `Query from outside, the database now on ${standby}`, (step) =>
+          client.remoteQuery(step),
+        );
+        await fault.during?.(stage);
+        await fault.repair(stage);
+        broken = false;
+        await pairHealthy(stage);
+      },
+      async () => {
+        if (broken) await fault.repair({ ...stage, id: (name) => id(`undo-${name}`) });
+      },
+    ),
+  );
+}
+
+const FAULTS: Record<Exclude<DrillKind, 'manual'>, Fault> = {
+  switchover: {
+    inject: (stage) => movePrimaryRole(stage),
+    repair: (stage) => clearMove(stage),
+    limit: 'soft',
+  },
+  standby: {
+    inject: async (stage) => {
+      const { run, id, primary } = stage;
+      await run.step({ id: id('standby-on'), node: primary }, 'Put the primary into standby', (step) =>
+        client.setStandby({ ...step, node: primary, standby: 'on' }),
+      );
+      return othersServes(stage, 'soft');
+    },
+    during: async ({ run, id, standby }) => {
+      await run.step(
+        { id: id('see-no-replication'), node: standby },
+        'See that a node in standby replicates nothing',
+        (step) => client.readStandbyReplication({ ...step, node: standby }),
+      );
+    },
+    repair: async ({ run, id, primary }) => {
+      await run.step({ id: id('standby-off'), node: primary }, 'Take the node out of standby', (step) =>
+        client.setStandby({ ...step, node: primary, standby: 'off' }),
+      );
+    },
+    limit: 'soft',
+  },
+  'node-power-off': {
+    inject: async (stage) => {
+      const { run, id, primary } = stage;
+      const [, seen] = await run.parallel([
+        () =>
+          run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
+            azureOperation(step, (submitted) =>
+              azure.submitPowerOff({ ...submitted, node: primary, skipShutdown: true }),
+            ),
+          ),
+        () => othersServes(stage, 'hard'),
+      ]);
+      return seen;
+    },
+    repair: (stage) => startNode(stage),
+    limit: 'hard',
+  },
+  'node-shutdown': {
+    inject: async (stage) => {
+      const { run, id, primary } = stage;
+      await run.step({ id: id('order-shutdown'), node: primary }, 'Shut the primary down from inside', (step) =>
+        shutDown({ ...step, node: primary }),
+      );
+      const [seen] = await run.parallel([
+        () => othersServes(stage, 'hard'),
+        () =>
+          run.step({ id: id('await-stopped'), node: primary }, 'Wait until the machine has stopped', (step) =>
+            azure.awaitAzureOperation({
+              ...step,
+              submission: {
+                kind: 'power-off',
+                name: primary,
+                node: primary,
+                result: 'changed',
+                observed: 'running',
+                poller: 'observe',
+              },
+            }),
+          ),
+      ]);
+      return seen;
+    },
+    repair: (stage) => startNode(stage),
+    limit: 'hard',
+  },
+};
+
+/** The planned move, without standby: DRBD stays connected, nothing is outdated for a moment. */
+export async function movePrimaryRole(
+  stage: Pick<Stage, 'run' | 'id' | 'primary' | 'standby'>,
+): Promise<{ at: number }> {
+  const { run, id, primary, standby } = stage;
+  await run.step({ id: id('move'), node: primary }, `Ask Pacemaker to promote ${standby} instead`, (step) =>
+    client.movePrimary({ ...step, node: primary }),
+  );
+  return othersServes(stage, 'soft');
+}
+
+export async function clearMove({ run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>): Promise<void> {
+  await run.step({ id: id('clear-move'), node: standby }, 'Take the constraint of the move back', (step) =>
+    client.clearMove({ ...step, node: standby }),
+  );
+}
+
+export async function pairHealthy({ run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>): Promise<void> {
+  await run.step(
+    { id: id('healthy') },
+    'Wait until the pair is whole again: both current, one primary, nothing left over',
+    (step) => client.awaitPairHealthy({ ...step, node: standby, withinSeconds: DRILL_SECONDS.healthy }),
+  );
+}
+
+async function othersServes(
+  { run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>,
+  limit: 'soft' | 'hard',
+): Promise<StepOutcome & { at: number }> {
+  return run.step({ id: id('take-over'), node: standby }, 'Wait until the other node is primary and serves', (step) =>
+    client.awaitPrimary({ ...step, node: standby, withinSeconds: limitSeconds(run, limit) + DRILL_SECONDS.grace }),
+  );
+}
+
+async function startNode({ run, id, primary }: Stage): Promise<void> {
+  await run.step({ id: id('start'), node: primary }, 'Start the machine again', (step) =>
+    azureOperation(step, (submitted) => azure.submitStart({ ...submitted, node: primary })),
+  );
+  await run.step({ id: id('reach'), node: primary }, 'Wait until it has booted and answers SSH', async (step) => {
+    const { vmId } = await azure.readPower({ ...step, node: primary });
+    return nodes.awaitNodeReachable({ ...step, node: primary, vmId });
+  });
+}
+
+/** A machine that is down already was shut down by an earlier try whose answer was lost. */
+async function shutDown(step: Parameters<typeof client.orderShutdown>[0]): Promise<StepOutcome> {
+  const { state } = await azure.readPower(step);
+  return state === 'running'
+    ? client.orderShutdown(step)
+    : { result: 'changedEarlier', observed: `the machine is ${state}` };
+}
+
+/**
+ * The article's manual failover, both ways: Pacemaker is ended on both nodes, the standby first, so that nothing moves by itself; at the end it starts
+ * the database again, where it likes.
+ */
+async function drillByHand(stage: Stage): Promise<Verdict> {
+  const { run, id, primary, standby } = stage;
+  let byHand = false;
+  return withWriter(stage, 'none', async (writer) => {
+    await run.withUndo(
+      async () => {
+        byHand = true;
+        await stopPacemaker(stage, standby);
+        await stopPacemaker(stage, primary);
+        for (const [from, to, name] of [
+          [primary, standby, 'over'],
+          [standby, primary, 'back'],
+        ] as const) {
+          await run.step({ id: id(`release-${name}`), node: from }, 'Stop the server, unmount, demote', (step) =>
+            nodes.release({ ...step, node: from }),
+          );
+          await run.step({ id: id(`take-${name}`), node: to }, 'Promote, mount, start the server', (step) =>
+            nodes.take({ ...step, node: to }),
+          );
+          await run.step({ id: id(`query-${name}`) }, `Query from outside, the database now on ${to}`, (step) =>
+            client.remoteQuery(step),
+          );
+        }
+        await writer.awaitSteady(0);
+        await handBack(stage);
+        byHand = false;
+        await pairHealthy(stage);
+      },
+      async () => {
+        if (byHand) await handBack({ ...stage, id: (name) => id(`undo-${name}`) });
+      },
+    );
+  });
+}
+
+async function stopPacemaker({ run, id }: Stage, node: string): Promise<void> {
+  await run.step({ id: id('stop-pacemaker'), node }, 'End Pacemaker, and with it everything on the node', (step) =>
+    client.stopPacemaker({ ...step, node }),
+  );
+}
+
+/** Nothing runs by hand any more when Pacemaker starts: it must not find a server that it did not start. */
+async function handBack({ run, id, primary, standby }: Stage): Promise<void> {
+  for (const node of [standby, primary]) {
+    await run.step({ id: id('release-to-pacemaker'), node }, 'Stop the server there, unmount, demote', (step) =>
+      client.releaseToPacemaker({ ...step, node }),
+    );
+  }
+  await run.onBothNodes(({ name: node }) =>
+    run.step({ id: id('start-pacemaker'), node }, 'Start Pacemaker', (step) => nodes.startPacemaker({ ...step, node })),
+  );
+}
+
+interface Writer {
+  awaitSteady(after: number): Promise<void>;
+}
+
+/** Runs `work` while a client writes; then judges what the client noted against what is there. */
+async function withWriter(
+  stage: Stage,
+  limit: 'soft' | 'hard' | 'none',
+  work: (writer: Writer) => Promise<void>,
+): Promise<Verdict> {
+  const { run, id, drill } = stage;
+  let writing = false;
+  const stop = (name: string) =>
+    run.step({ id: id(name) }, 'End the client that writes', (step) => client.stopWriter({ ...step, drill }));
+  return run.withUndo(
+    async () => {
+      writing = true;
+      await run.step({ id: id('start-writer') }, 'Start a client that writes ten rows a second', (step) =>
+        client.startWriter({ ...step, drill }),
+      );
+      const { at: faultAt } = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>
+        client.readWriter({ ...step, drill }),
+      );
+      await work({
+        awaitSteady: async (since) => {
+          await run.step({ id: id('steady') }, 'Wait until the client is answered steadily again', (step) =>
+            client.awaitWriterSteady({ ...step, drill, since, withinSeconds: DRILL_SECONDS.steady }),
+          );
+        },
+      });
+      await run.step({ id: id('query-after') }, 'Query from outside, after the drill', (step) =>
+        client.remoteQuery(step),
+      );
+      await stop('stop-writer');
+      writing = false;
+      const { verdict } = await run.step(
+        { id: id('judge') },
+        'Compare what was acknowledged with what is there',
+        (step) => client.judgeDrill({ ...step, drill, faultAt, limitSeconds: limitSeconds(run, limit) }),
+      );
+      return { ...verdict, summary: `${stage.id('drill').replace(/-drill$/, '')}: ${verdict.summary}` };
+    },
+    async () => {
+      if (writing) await stop('undo-stop-writer');
+    },
+  );
+}
+
+function limitSeconds({ specification: { slo } }: Run, limit: 'soft' | 'hard' | 'none'): number {
+  if (limit === 'none') return DRILL_SECONDS.byHand;
+  return limit === 'soft' ? slo.softFailoverSeconds : slo.hardFailoverSeconds;
+}

@@ -1,0 +1,29 @@
+import type { Progress } from '../cluster/step';
+import { drill as client } from './chapters/activities';
+import { reachTheNodes } from './chapters/setting-up-the-cluster';
+import { Switchover } from './inputs';
+import type { SwitchoverInput } from './messages';
+import { clearMove, movePrimaryRole, pairHealthy } from './run-drill';
+import { runRunbook, type Run } from './runbook';
+
+/** Planned move of the primary to the other node, by its promoted role and not by standby: both copies stay current. */
+export const switchover = (input: SwitchoverInput): Promise<Progress> =>
+  runRunbook({ runbook: 'switchover', input, schema: Switchover, body: (run) => move(run) });
+
+async function move(run: Run): Promise<void> {
+  await reachTheNodes(run);
+  await run.chapter('Switchover', async () => {
+    const pair = await run.step({ id: 'gate' }, 'See that the pair is healthy', (step) => client.readDrillGate(step));
+    await run.step({ id: 'query-before' }, 'Query from outside, before the move', (step) => client.remoteQuery(step));
+    const stage = { run, id: (name: string) => name, primary: pair.primary, standby: pair.standby };
+    await run.withUndo(
+      async () => void (await movePrimaryRole(stage)),
+      () => clearMove(stage),
+    );
+    await run.step({ id: 'query-after' }, `Query from outside, the database now on ${pair.standby}`, (step) =>
+      client.remoteQuery(step),
+    );
+    await pairHealthy(stage);
+    run.note(`The database moved from ${pair.primary} to ${pair.standby}`);
+  });
+}
