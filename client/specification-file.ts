@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parse } from 'yaml';
-import { ClusterSpecification } from '../cluster/specification/specification';
-import type { ClusterSpecificationInput } from '../cluster/specification/specification';
+import { describeProblem, readSpecification } from '../cluster/specification/read';
+import type { ClusterSpecification, ClusterSpecificationInput } from '../cluster/specification/specification';
 import type { ClientContext } from './context';
 import { ClientError } from './messages';
 
@@ -21,15 +20,12 @@ export const DEFAULT_SPECIFICATION = 'hadb.yaml';
  * The specification in the named file, else in `hadb.yaml` here, else the embedded lab's.
  * Errors: HADB_E4001 with every problem named.
  */
-export function readSpecification(context: ClientContext, named: string | undefined): ReadSpecification {
+export function readSpecificationFile(context: ClientContext, named: string | undefined): ReadSpecification {
   const file = findSpecification(context, named);
-  const input = readYaml(file);
-  const parsed = ClusterSpecification.safeParse(input);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `  ${path.join('.') || '(the whole)'}: ${message}`);
-    throw new ClientError('HADB_E4001', 'usage', [`${file} is no possible cluster:`, ...problems].join('\n'));
-  }
-  return { input: input as ClusterSpecificationInput, specification: parsed.data, file };
+  const reading = readSpecification(readText(file));
+  if (reading.ok) return { input: reading.input, specification: reading.specification, file };
+  const problems = reading.problems.map((problem) => `  ${describeProblem(problem)}`);
+  throw new ClientError('HADB_E4001', 'usage', [`${file} is no possible cluster:`, ...problems].join('\n'));
 }
 
 function findSpecification(context: ClientContext, named: string | undefined): string {
@@ -45,19 +41,11 @@ function findSpecification(context: ClientContext, named: string | undefined): s
   );
 }
 
-function readYaml(file: string): unknown {
-  let text: string;
+function readText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw new ClientError('HADB_E4001', 'usage', `cannot read the specification ${file}: ${String(error)}`, {
-      cause: error,
-    });
-  }
-  try {
-    return parse(text);
-  } catch (error) {
-    throw new ClientError('HADB_E4001', 'usage', `${file} is neither YAML nor JSON: ${String(error)}`, {
       cause: error,
     });
   }

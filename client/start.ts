@@ -22,7 +22,7 @@ import { buildRequest, drillRequest } from './requests';
 import type { Starter } from './requests';
 import { inSession, launch } from './session';
 import type { Session } from './session';
-import { readSpecification } from './specification-file';
+import { readSpecificationFile } from './specification-file';
 import { chosenTarget } from './temporal';
 import { createTemporalPiece, examineTemporalCli } from './temporal-piece';
 import { PACKAGE_DIRECTORY } from './version';
@@ -61,7 +61,7 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
 /** The build proves itself by the article's tests; on a cluster that has passed them the hard one is made again. */
 async function buildAndProve(session: Session, starter: Starter): Promise<CommandResult> {
   const { context } = session;
-  const specification = readSpecification(context, context.embedded().specificationFile());
+  const specification = readSpecificationFile(context, context.embedded().specificationFile());
   const built = await launch(session, buildRequest(specification, starter, 'attach'), { wait: true });
   if (built.exit !== 'passed' || hasJustFailedOver(built)) return built;
   return launch(session, drillRequest(specification, 'node-power-off', starter, context.clock.now()), { wait: true });

@@ -1,5 +1,5 @@
 import { Resolver } from 'node:dns/promises';
-import { clusterLockId, secretNames } from '../cluster/ids';
+import { clusterLockId, publicHostName, secretNames } from '../cluster/ids';
 import { ClusterSpecification } from '../cluster/specification/specification';
 import type { PieceStatus } from './embedded';
 import { failingTask, readTaskFailure } from './follow';
@@ -151,8 +151,8 @@ async function readEndpoint(
     typeof input === 'object' && input !== null && 'specification' in input ? input.specification : undefined;
   const parsed = ClusterSpecification.safeParse(given);
   if (!parsed.success) return undefined;
-  const { name, dnsLabel, location, database } = parsed.data;
-  const host = `${dnsLabel}.${location.toLowerCase().replaceAll(' ', '')}.cloudapp.azure.com`;
+  const { name, database } = parsed.data;
+  const host = publicHostName(parsed.data);
   const address = await resolve(host, sources.nameServer);
   return {
     host,

@@ -10,7 +10,7 @@ import { deviations, identity } from '../run-events';
 import { buildRequest, destroyRequest, drillRequest, planRequest, switchoverRequest } from '../requests';
 import type { Starter } from '../requests';
 import { inSession, launch, watchRun } from '../session';
-import { readSpecification } from '../specification-file';
+import { readSpecificationFile } from '../specification-file';
 
 /** The commands that start, watch and answer runs. */
 
@@ -25,7 +25,7 @@ export function build(context: ClientContext, flags: RunFlags, file: string | un
   return inSession(context, flags, (session) =>
     launch(
       session,
-      buildRequest(readSpecification(context, file), starter(context, flags), 'refuse'),
+      buildRequest(readSpecificationFile(context, file), starter(context, flags), 'refuse'),
       waiting(context, flags),
     ),
   );
@@ -38,7 +38,12 @@ export function drill(
   file: string | undefined,
 ): Promise<void> {
   return inSession(context, flags, (session) => {
-    const request = drillRequest(readSpecification(context, file), kind, starter(context, flags), context.clock.now());
+    const request = drillRequest(
+      readSpecificationFile(context, file),
+      kind,
+      starter(context, flags),
+      context.clock.now(),
+    );
     return launch(session, request, waiting(context, flags));
   });
 }
@@ -47,7 +52,7 @@ export function switchover(context: ClientContext, flags: RunFlags, file: string
   return inSession(context, flags, (session) =>
     launch(
       session,
-      switchoverRequest(readSpecification(context, file), starter(context, flags)),
+      switchoverRequest(readSpecificationFile(context, file), starter(context, flags)),
       waiting(context, flags),
     ),
   );
@@ -60,7 +65,7 @@ export interface DestroyFlags extends RunFlags {
 /** Deletes only after the name was typed: at the prompt, or with `--confirm`. */
 export function destroy(context: ClientContext, flags: DestroyFlags, file: string | undefined): Promise<void> {
   return inSession(context, flags, async (session) => {
-    const read = readSpecification(context, file);
+    const read = readSpecificationFile(context, file);
     const { name } = read.specification;
     const typed =
       flags.confirm ??
@@ -87,7 +92,7 @@ export interface PlanFlags extends ReportingFlags {
 export function plan(context: ClientContext, flags: PlanFlags, file: string | undefined): Promise<void> {
   return inSession(context, flags, async (session) => {
     const request = planRequest(
-      readSpecification(context, file),
+      readSpecificationFile(context, file),
       starter(context, { onFailure: 'fail' }),
       context.clock.now(),
     );

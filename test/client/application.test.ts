@@ -73,7 +73,9 @@ describe('hadb build', () => {
     expect(temporal.started).toEqual([]);
     const [, notice, result] = context.json();
     expect(notice).toMatchObject({ type: 'notice', code: 'HADB_E4001', level: 'error' });
-    expect(String(notice?.['message'])).toMatch(/name: .*\n.*network\.clients\.0: .*\n.*network\.administrators: /s);
+    expect(String(notice?.['message'])).toMatch(
+      /line 1: name: .*\n.*network\.clients\[0\]: .*\n.*network\.administrators: /s,
+    );
     expect(result).toMatchObject({ type: 'result', exitCode: 64, verdict: null });
   });
 
