@@ -35,7 +35,8 @@ export function createAccessActivities({ sessions }: Pick<NodeDependencies, 'ses
             return parseIdentity((await session.read(renderIdentityRead(), { timeoutMs: 10_000 })).stdout);
           } catch (error) {
             // A machine that boots refuses, resets and cuts connections; all else is an answer.
-            if (isHadbError(error) && (error.code === 'NodeUnreachable' || error.code === 'CommandUnknown')) return error;
+            if (isHadbError(error) && (error.code === 'NodeUnreachable' || error.code === 'CommandUnknown'))
+              return error;
             throw error;
           }
         },
@@ -45,7 +46,8 @@ export function createAccessActivities({ sessions }: Pick<NodeDependencies, 'ses
       });
       if (isError(identity)) throw identity;
       refuseOtherMachine(step, identity, self.address);
-      const errors = identity.firstBootErrors.length > 0 ? `; first boot reported: ${identity.firstBootErrors.join('; ')}` : '';
+      const errors =
+        identity.firstBootErrors.length > 0 ? `; first boot reported: ${identity.firstBootErrors.join('; ')}` : '';
       return {
         result: 'unchanged',
         observed: `${identity.hostName} at ${self.address}, vmId ${identity.vmId ?? 'unknown'}, boot ${identity.bootId.slice(0, 8)}${errors}`,
@@ -72,7 +74,9 @@ export function createAccessActivities({ sessions }: Pick<NodeDependencies, 'ses
         observe: async () => (await session.read(renderHostsRead(nodes))).stdout.split('\n').filter(Boolean),
         isDone: (missing) => missing.length === 0,
         describe: (missing) =>
-          missing.length === 0 ? '/etc/hosts names both nodes' : `/etc/hosts does not give the address of ${missing.join(', ')}`,
+          missing.length === 0
+            ? '/etc/hosts names both nodes'
+            : `/etc/hosts does not give the address of ${missing.join(', ')}`,
         act: async () => {
           await session.change(step, renderHostsWrite(nodes));
           return 'wrote the pair into /etc/hosts';
@@ -108,11 +112,15 @@ function refuseOtherMachine(step: NodeStep & { vmId?: string }, identity: NodeId
       : `its vmId is ${identity.vmId}, not ${step.vmId}`,
   ].filter((problem) => problem !== undefined);
   if (expected.length === 0) return;
-  throw new HadbError('NodeMismatch', `the machine that answers as ${step.node} is another one: ${expected.join('; ')}`, {
-    subject: step.node,
-    observed: `${identity.hostName}, machine-id ${identity.machineId}`,
-    whatNow: 'Find out which machine the SSH rule leads to; hadb changes nothing on it.',
-  });
+  throw new HadbError(
+    'NodeMismatch',
+    `the machine that answers as ${step.node} is another one: ${expected.join('; ')}`,
+    {
+      subject: step.node,
+      observed: `${identity.hostName}, machine-id ${identity.machineId}`,
+      whatNow: 'Find out which machine the SSH rule leads to; hadb changes nothing on it.',
+    },
+  );
 }
 
 function isError(seen: NodeIdentity | Error): seen is Error {

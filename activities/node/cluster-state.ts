@@ -50,7 +50,10 @@ export function createClusterStateActivities(dependencies: Pick<NodeDependencies
       const seeded = `${timingOf(step.specification).pacemaker.firstStartDcDeadtimeSeconds}s`;
       const found = await Promise.all(
         [own, peer].map(async (session) => {
-          const [{ stdout }, runtime] = await Promise.all([session.read(renderBuiltRead(seeded)), readRuntime(session, step)]);
+          const [{ stdout }, runtime] = await Promise.all([
+            session.read(renderBuiltRead(seeded)),
+            readRuntime(session, step),
+          ]);
           return {
             node: session.node,
             ours: /^cib=ours$/m.test(stdout),
@@ -61,7 +64,11 @@ export function createClusterStateActivities(dependencies: Pick<NodeDependencies
       );
       const built = found.some(({ ours }) => ours) && !found.some((node) => node.seeded);
       const active = found.find(({ isPrimary }) => isPrimary)?.node;
-      const stage = built ? 'built' : found.some(({ ours }) => ours) ? 'its build was interrupted during the first start' : 'not built';
+      const stage = built
+        ? 'built'
+        : found.some(({ ours }) => ours)
+          ? 'its build was interrupted during the first start'
+          : 'not built';
       return {
         result: 'unchanged',
         observed: `${stage}, ${active === undefined ? 'no primary' : `primary is ${active}`}`,

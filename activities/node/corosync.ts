@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
-import { COROSYNC_CONFIGURATION, COROSYNC_KEY, renderCorosyncConfiguration } from '../../cluster/corosync/configuration';
+import {
+  COROSYNC_CONFIGURATION,
+  COROSYNC_KEY,
+  renderCorosyncConfiguration,
+} from '../../cluster/corosync/configuration';
 import {
   parseMembership,
   renderCorosyncRead,
@@ -33,7 +37,9 @@ export function createCorosyncActivities({ sessions, secrets }: NodeDependencies
           mode: 0o644,
         },
       ];
-      const wanted = new Map(files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]));
+      const wanted = new Map(
+        files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]),
+      );
       return performStep(session, step, {
         observe: async () => {
           const { stdout } = await session.read(renderCorosyncRead());

@@ -15,7 +15,13 @@ import {
   type SchemaFacts,
 } from '../../cluster/database/statements';
 import { HadbError } from '../../cluster/errors';
-import { concatenate, parseChecksums, renderChecksums, renderWriteFiles, type NodeFile } from '../../cluster/node/files';
+import {
+  concatenate,
+  parseChecksums,
+  renderChecksums,
+  renderWriteFiles,
+  type NodeFile,
+} from '../../cluster/node/files';
 import { renderDisable, renderHold } from '../../cluster/node/packages';
 import { renderStartServer, renderStopServer } from '../../cluster/node/roles';
 import {
@@ -103,7 +109,9 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
       const session = await sessions.open(step, step.node);
       const profile = profileOf(step);
       const files = await serverFiles(step, profile);
-      const wanted = new Map(files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]));
+      const wanted = new Map(
+        files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]),
+      );
       const paths = files.map(({ path }) => path);
       return performStep(session, step, {
         observe: async () => {
@@ -120,7 +128,9 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
         describe: ({ differing, inForce }) =>
           `${differing.length === 0 ? 'settings, certificates and drop-in as wanted' : `to be written: ${differing.join(', ')}`}${inForce ? '' : '; drop-in not in force'}`,
         act: async () => {
-          await session.change(step, `${renderWriteFiles(files)}systemctl daemon-reload\n`, { input: concatenate(files) });
+          await session.change(step, `${renderWriteFiles(files)}systemctl daemon-reload\n`, {
+            input: concatenate(files),
+          });
           return `wrote ${paths.length} files`;
         },
       });
@@ -142,7 +152,9 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
             script: renderInitialisation(profile),
             timeoutMs: INITIALISE_LIMIT_MS,
           });
-          return started === 'attached' ? 'the job found running has made the data directory' : 'made the data directory';
+          return started === 'attached'
+            ? 'the job found running has made the data directory'
+            : 'made the data directory';
         },
       });
     },
@@ -159,8 +171,7 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
           return { runtime, deviations: serverDeviations(parseServerFacts(stdout), { specification, profile }) };
         },
         isDone: ({ runtime, deviations }) => isAtLevel(runtime, 'server') && deviations.length === 0,
-        describe: ({ runtime, deviations }) =>
-          [describeRole(runtime), ...deviations].join('; '),
+        describe: ({ runtime, deviations }) => [describeRole(runtime), ...deviations].join('; '),
         prepare: toLevel(dependencies, step, 'mounted'),
         act: async ({ runtime }) => {
           // A server that runs with other settings was started before they were written: by us, in this build.
@@ -202,11 +213,14 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
           return { facts, things };
         },
         isDone: (seen) => seen !== undefined && isSchemaComplete(seen.facts) && seen.things.length > 0,
-        describe: (seen) => (seen === undefined ? 'the server does not answer' : describeSchema(seen.facts, seen.things.length)),
+        describe: (seen) =>
+          seen === undefined ? 'the server does not answer' : describeSchema(seen.facts, seen.things.length),
         prepare: toLevel(dependencies, step, 'server'),
         act: async () => {
           const clientPassword = await clusterSecrets(secrets, specification).clientPassword();
-          await session.change(step, renderClient(profile), { input: renderSchemaSql({ specification, clientPassword }) });
+          await session.change(step, renderClient(profile), {
+            input: renderSchemaSql({ specification, clientPassword }),
+          });
           return `created ${specification.database.schema}.${specification.database.table}, its row and its users`;
         },
       });
@@ -244,7 +258,11 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
     return { files: files.stdout.trim().replaceAll('\n', ', '), things: parseThings(rows.stdout) };
   }
 
-  async function userOn(node: string | undefined, step: NodeStep, profile: DatabaseProfile): Promise<ServerPackage['user']> {
+  async function userOn(
+    node: string | undefined,
+    step: NodeStep,
+    profile: DatabaseProfile,
+  ): Promise<ServerPackage['user']> {
     if (node === undefined) return undefined;
     return (await readPackage(await sessions.open(step, node), profile)).user;
   }
@@ -270,11 +288,15 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
 
 function refuseOtherEngine(step: NodeStep, { other }: ServerPackage): void {
   if (other === undefined) return;
-  throw new HadbError('PlatformUnsupported', `${step.node} has ${other} installed, the specification wants ${step.specification.database.engine}`, {
-    subject: step.node,
-    observed: other,
-    whatNow: 'Set database.engine to what the image brings, or use another image; hadb replaces no database server.',
-  });
+  throw new HadbError(
+    'PlatformUnsupported',
+    `${step.node} has ${other} installed, the specification wants ${step.specification.database.engine}`,
+    {
+      subject: step.node,
+      observed: other,
+      whatNow: 'Set database.engine to what the image brings, or use another image; hadb replaces no database server.',
+    },
+  );
 }
 
 function describePackage(found: ServerPackage): string {

@@ -1,4 +1,11 @@
-import { describeDisk, isPartitioned, parseDisk, refuseOtherSize, renderDiskRead, renderPartition } from '../../cluster/node/partition';
+import {
+  describeDisk,
+  isPartitioned,
+  parseDisk,
+  refuseOtherSize,
+  renderDiskRead,
+  renderPartition,
+} from '../../cluster/node/partition';
 import { DEFAULT_DATA_DISK, type Platform } from '../../cluster/platform';
 import type { StepOutcome } from '../../cluster/step';
 import { performStep, type NodeStep } from '../step';

@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import { isVirgin, type GenerationIdentifiers } from '../../cluster/drbd/metadata';
-import { backingDevice, renderResourceFile, RESOURCE_FILE, type ResourceFileForm } from '../../cluster/drbd/resource-file';
+import {
+  backingDevice,
+  renderResourceFile,
+  RESOURCE_FILE,
+  type ResourceFileForm,
+} from '../../cluster/drbd/resource-file';
 import { describeDrbd } from '../../cluster/drbd/state';
 import { HadbError } from '../../cluster/errors';
 import { concatenate, parseChecksums, renderChecksums, renderWriteFiles } from '../../cluster/node/files';
@@ -25,35 +30,49 @@ import { performStep, type NodeStep } from '../step';
 import { openPair, type NodeDependencies } from './dependencies';
 import { awaitConnection, awaitSync, bringBack, makeMove, readRuntime, toLevel } from './runtime';
 
+const FENCING_POLICY = 'resource-only';
+
+const RESOURCE_FILE_READ = `${renderChecksums([RESOURCE_FILE])}drbdsetup show ${DRBD_RESOURCE} 2>/dev/null | sed -n 's/.*fencing[[:space:]]*\\([a-z-]*\\);.*/fencing=\\1/p' || :
+`;
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
 export function createDrbdActivities(dependencies: NodeDependencies) {
   const { sessions, secrets } = dependencies;
   return {
     /**
-     * Step 7, and again in the cluster form once Pacemaker runs; then `drbdadm adjust` puts the fencing policy and the handlers
-     * into force. Compared by checksum: the file holds the secret.
+     * Step 7 (`either`: written in the manual form, and left alone in the cluster form), and again in the cluster form once
+     * Pacemaker runs; then `drbdadm adjust` puts the fencing policy and the handlers into force. Compared by checksum: the file
+     * holds the secret.
      */
-    async writeResourceFile(step: NodeStep & { platform: Platform; form: ResourceFileForm }): Promise<StepOutcome> {
+    async writeResourceFile(
+      step: NodeStep & { platform: Platform; form: ResourceFileForm | 'either' },
+    ): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
       const secret = await clusterSecrets(secrets, step.specification).drbdSecret();
-      const { specification, platform, form } = step;
-      const content = renderResourceFile({ specification, platform, form, secret, timing: timingOf(specification) });
-      const wanted = createHash('sha256').update(content).digest('hex');
+      const { specification, platform } = step;
+      const inForce = step.form === 'cluster';
+      const render = (form: ResourceFileForm) =>
+        renderResourceFile({ specification, platform, form, secret, timing: timingOf(specification) });
+      const content = render(inForce ? 'cluster' : 'manual');
+      const wanted = (step.form === 'either' ? [content, render('cluster')] : [content]).map(sha256);
       const file = { path: RESOURCE_FILE, content, mode: 0o600 };
-      const read = `${renderChecksums([RESOURCE_FILE])}drbdsetup show ${DRBD_RESOURCE} 2>/dev/null | sed -n 's/.*fencing[[:space:]]*\\([a-z-]*\\);.*/fencing=\\1/p' || :\n`;
       return performStep(session, step, {
         observe: async () => {
-          const { stdout } = await session.read(read);
+          const { stdout } = await session.read(RESOURCE_FILE_READ);
           return { sum: parseChecksums(stdout).get(RESOURCE_FILE), fencing: /^fencing=(.*)$/m.exec(stdout)?.[1] };
         },
-        isDone: ({ sum, fencing }) => sum === wanted && (form === 'manual' || fencing === 'resource-only'),
+        isDone: ({ sum, fencing }) =>
+          sum !== undefined && wanted.includes(sum) && (!inForce || fencing === FENCING_POLICY),
         describe: ({ sum, fencing }) =>
-          `${RESOURCE_FILE} ${describeChecksum(sum, wanted)} (${form} form)${form === 'cluster' ? `, fencing ${fencing ?? 'dont-care'} in force` : ''}`,
+          `${RESOURCE_FILE} ${describeChecksum(sum, wanted)}${inForce ? `, fencing ${fencing ?? 'dont-care'} in force` : ''}`,
         act: async () => {
-          // Parsed by DRBD's own tool before anything uses it; `adjust` changes what is in force, and nothing else.
-          const check = `drbdadm sh-nop\n`;
-          const adjust = form === 'cluster' ? `drbdadm adjust ${DRBD_RESOURCE} </dev/null\n` : '';
-          await session.change(step, `${renderWriteFiles([file])}${check}${adjust}`, { input: concatenate([file]) });
-          return `wrote ${RESOURCE_FILE}${form === 'cluster' ? ' and adjusted r0 to it' : ''}`;
+          // Parsed by DRBD's own tool before anything uses it; `adjust` changes what differs in force, and nothing else.
+          const adjust = inForce ? `drbdadm adjust ${DRBD_RESOURCE} </dev/null\n` : '';
+          await session.change(step, `${renderWriteFiles([file])}drbdadm sh-nop\n${adjust}`, {
+            input: concatenate([file]),
+          });
+          return `wrote ${RESOURCE_FILE}${inForce ? ' and adjusted r0 to it' : ''}`;
         },
       });
     },
@@ -64,7 +83,8 @@ export function createDrbdActivities(dependencies: NodeDependencies) {
       return performStep(session, step, {
         observe: () => readMetadata(session),
         isDone: ({ presence }) => presence === 'present' || presence === 'attached',
-        describe: ({ presence, gi }) => `metadata ${presence}${gi === undefined ? '' : isVirgin(gi) ? ', just created' : ', in use'}`,
+        describe: ({ presence, gi }) =>
+          `metadata ${presence}${gi === undefined ? '' : isVirgin(gi) ? ', just created' : ', in use'}`,
         prepare: toLevel(dependencies, step, 'module'),
         act: async () => {
           await session.change(step, renderCreateMetadata({ backingDevice: backingDevice(step.platform) }), {
@@ -115,7 +135,8 @@ export function createDrbdActivities(dependencies: NodeDependencies) {
         },
         // A pair with generations of its own was made equal before, by declaration or by copy, and may be resynchronising.
         isDone: ({ self, other }) => self !== undefined && other !== undefined && !isVirgin(self) && !isVirgin(other),
-        describe: ({ drbd, self, other }) => `${describeDrbd(drbd)}; ${describeGenerations(self)}, peer ${describeGenerations(other)}`,
+        describe: ({ drbd, self, other }) =>
+          `${describeDrbd(drbd)}; ${describeGenerations(self)}, peer ${describeGenerations(other)}`,
         prepare: toLevel(dependencies, step, 'connected'),
         act: async ({ self, other }) => {
           if (self === undefined || other === undefined || !isVirgin(self) || !isVirgin(other)) {
@@ -140,7 +161,8 @@ export function createDrbdActivities(dependencies: NodeDependencies) {
       const session = await sessions.open(step, step.node);
       return performStep(session, step, {
         observe: async () => ({ runtime: await readRuntime(session, step), gi: (await readMetadata(session)).gi }),
-        isDone: ({ runtime, gi }) => runtime.drbd.disk === 'Inconsistent' || gi?.history.some((uuid) => !/^0+$/.test(uuid)) === true,
+        isDone: ({ runtime, gi }) =>
+          runtime.drbd.disk === 'Inconsistent' || gi?.history.some((uuid) => !/^0+$/.test(uuid)) === true,
         describe: ({ runtime, gi }) => `${describeDrbd(runtime.drbd)}; ${describeGenerations(gi)}`,
         prepare: toLevel(dependencies, step, 'connected'),
         act: async () => {
@@ -156,11 +178,20 @@ export function createDrbdActivities(dependencies: NodeDependencies) {
       const before = await readRuntime(session, step);
       if (isAtLevel(before, 'in-sync')) return { result: 'unchanged', observed: describeDrbd(before.drbd) };
       if (step.observeOnly === true) {
-        return { result: 'unchanged', observed: describeDrbd(before.drbd), drift: [`${step.node}: ${describeDrbd(before.drbd)}`] };
+        return {
+          result: 'unchanged',
+          observed: describeDrbd(before.drbd),
+          drift: [`${step.node}: ${describeDrbd(before.drbd)}`],
+        };
       }
       await bringBack(dependencies, step, 'connected');
       const { drbd } = await awaitSync(session, step);
-      return { result: 'changed', observed: describeDrbd(before.drbd), done: 'synchronised', verified: describeDrbd(drbd) };
+      return {
+        result: 'changed',
+        observed: describeDrbd(before.drbd),
+        done: 'synchronised',
+        verified: describeDrbd(drbd),
+      };
     },
 
     async promote(step: NodeStep): Promise<StepOutcome> {
@@ -196,9 +227,9 @@ async function readMetadata(session: NodeSession): Promise<Metadata> {
   return parseMetadata((await session.read(renderMetadataRead())).stdout);
 }
 
-function describeChecksum(sum: string | undefined, wanted: string): string {
+function describeChecksum(sum: string | undefined, wanted: readonly string[]): string {
   if (sum === undefined) return 'is absent';
-  return sum === wanted ? `as wanted, sha256 ${sum.slice(0, 12)}` : `differs (sha256 ${sum.slice(0, 12)})`;
+  return wanted.includes(sum) ? `as wanted, sha256 ${sum.slice(0, 12)}` : `differs (sha256 ${sum.slice(0, 12)})`;
 }
 
 function describeGenerations(gi: GenerationIdentifiers | undefined): string {

@@ -80,5 +80,7 @@ export function createFileSystemActivities(dependencies: Pick<NodeDependencies, 
 function describeFileSystem(facts: string): string {
   const first = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(facts)?.[1];
   const type = first('TYPE');
-  return type === undefined ? facts.trim().split('\n')[0] || 'nothing' : `${type} ${first('LABEL') ?? 'without label'} ${first('UUID') ?? ''}`.trim();
+  return type === undefined
+    ? facts.trim().split('\n')[0] || 'nothing'
+    : `${type} ${first('LABEL') ?? 'without label'} ${first('UUID') ?? ''}`.trim();
 }

@@ -5,7 +5,7 @@ import { compareCib, describeDifference, parseCibConfiguration } from '../../clu
 import { MYSQL_AGENT, renderMysqlAgent } from '../../cluster/cib/mysql-agent';
 import { CRM_EXIT, disruptions, parseCrmSimulate } from '../../cluster/cib/tools';
 import { databaseProfile } from '../../cluster/database/profile';
-import { describeDrbd, isInSync } from '../../cluster/drbd/state';
+import { isInSync } from '../../cluster/drbd/state';
 import { HadbError } from '../../cluster/errors';
 import { concatenate, parseChecksums, renderChecksums, renderWriteFiles } from '../../cluster/node/files';
 import {
@@ -111,8 +111,13 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
         limitMs: ONLINE_LIMIT_MS,
         observe: async () => parseCrmMon((await session.read(readCrmMon())).stdout),
         isDone: (seen) =>
-          [self, peer].every(({ name }) => seen.nodes.some((node) => node.name === name && node.online && !node.pending)) &&
-          (step.observeOnly === true || [RESOURCES.fileSystem, RESOURCES.server, RESOURCES.responder].every((id) => nodesOf(seen, id).includes(self.name))),
+          [self, peer].every(({ name }) =>
+            seen.nodes.some((node) => node.name === name && node.online && !node.pending),
+          ) &&
+          (step.observeOnly === true ||
+            [RESOURCES.fileSystem, RESOURCES.server, RESOURCES.responder].every(
+              (id) => nodesOf(seen, id).length === 1,
+            )),
         describe: describeState,
         whatNow: 'Look at "crm_mon -1 -r" on both nodes: in maintenance mode nothing is started, only recognised.',
       });
@@ -131,11 +136,15 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
       return performStep(session, step, {
         observe: async () => {
           const { settings } = parseCibConfiguration(await readCib());
-          return { maintenance: settings.get('property maintenance-mode') === 'true', deadtime: settings.get('property dc-deadtime') };
+          return {
+            maintenance: settings.get('property maintenance-mode') === 'true',
+            deadtime: settings.get('property dc-deadtime'),
+          };
         },
         isDone: ({ maintenance, deadtime }) =>
           !maintenance && deadtime === `${timingOf(step.specification).pacemaker.dcDeadtimeSeconds * 1000} ms`,
-        describe: ({ maintenance, deadtime }) => `maintenance mode ${maintenance ? 'on' : 'off'}, dc-deadtime ${deadtime ?? 'default'}`,
+        describe: ({ maintenance, deadtime }) =>
+          `maintenance mode ${maintenance ? 'on' : 'off'}, dc-deadtime ${deadtime ?? 'default'}`,
         act: async () => {
           for (let tries = 1; ; tries += 1) {
             const old = await readCib();
@@ -195,7 +204,8 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
         observe: () => observeCluster(session, step),
         isDone: ({ problems, drbd }) => problems.length === 0 && isInSync(drbd),
         describe: describeCluster,
-        whatNow: 'Look at "crm_mon -1 -r" and "drbdadm status r0"; what fails has its reason under "Failed Resource Actions".',
+        whatNow:
+          'Look at "crm_mon -1 -r" and "drbdadm status r0"; what fails has its reason under "Failed Resource Actions".',
       });
       const current = parseCibConfiguration((await session.read(renderCibRead())).stdout);
       const wanted = parseCibConfiguration(renderCib(cibInput(step, 'managed')));
@@ -211,7 +221,10 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
     /** The article's look at crm_mon, mount and ps, as an assertion: everything on the primary, nothing on the other. */
     async checkServing(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
-      const [serving, mon] = await Promise.all([session.read(renderServingRead(DATA_DIRECTORY)), session.read(readCrmMon())]);
+      const [serving, mon] = await Promise.all([
+        session.read(renderServingRead(DATA_DIRECTORY)),
+        session.read(readCrmMon()),
+      ]);
       const state = parseCrmMon(mon.stdout);
       const promotedHere = promotedNodes(state).includes(step.node);
       const mount = /^mount (.*)$/m.exec(serving.stdout)?.[1];
@@ -220,11 +233,15 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
       const servesNothing = mount === undefined && server === null;
       const observed = `${describeState(state)}; ${mount === undefined ? 'nothing mounted' : `mounted ${mount}`}; ${server === null ? 'no server' : `${server[1]} ${server[2]}`}`;
       if (promotedHere ? !servesHere : !servesNothing) {
-        throw new HadbError('AssertionFailed', `${step.node} is ${promotedHere ? 'primary and does not serve' : 'not primary and serves'}`, {
-          subject: step.node,
-          observed,
-          whatNow: 'Look at "crm_mon -1 -r", "findmnt" and "ps" on the node.',
-        });
+        throw new HadbError(
+          'AssertionFailed',
+          `${step.node} is ${promotedHere ? 'primary and does not serve' : 'not primary and serves'}`,
+          {
+            subject: step.node,
+            observed,
+            whatNow: 'Look at "crm_mon -1 -r", "findmnt" and "ps" on the node.',
+          },
+        );
       }
       return { result: 'unchanged', observed };
     },
@@ -248,8 +265,12 @@ async function isPacemakerActive(session: NodeSession): Promise<boolean> {
 
 function describeState(state: ClusterState): string {
   if (!state.available) return 'Pacemaker does not answer yet';
-  const nodes = state.nodes.map(({ name, online, pending }) => `${name} ${online ? (pending ? 'joining' : 'online') : 'offline'}`);
-  const active = state.resources.filter((resource) => resource.active).map(({ id, role, nodes: on }) => `${id} ${role} ${on.join('+')}`);
+  const nodes = state.nodes.map(
+    ({ name, online, pending }) => `${name} ${online ? (pending ? 'joining' : 'online') : 'offline'}`,
+  );
+  const active = state.resources
+    .filter((resource) => resource.active)
+    .map(({ id, role, nodes: on }) => `${id} ${role} ${on.join('+')}`);
   return `${nodes.join(', ')}; ${active.join(', ') || 'nothing recognised'}${state.maintenance ? '; maintenance' : ''}`;
 }
 

@@ -21,7 +21,8 @@ export function createPackageActivities({ sessions }: Pick<NodeDependencies, 'se
     /** Step 4: installed, held, disabled. Missing packages come by a durable job; the rest takes milliseconds. */
     async installPackages(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
-      const observe = async () => parsePackageState((await session.read(renderPackageRead(CLUSTER_SET))).stdout, CLUSTER_SET);
+      const observe = async () =>
+        parsePackageState((await session.read(renderPackageRead(CLUSTER_SET))).stdout, CLUSTER_SET);
       return performStep(session, step, {
         observe,
         isDone: (state) => isComplete(state, step),
@@ -33,7 +34,9 @@ export function createPackageActivities({ sessions }: Pick<NodeDependencies, 'se
               script: renderInstall(CLUSTER_SET, { optional: [EXTRA_AGENTS], lockSeconds: LOCK_SECONDS }),
               timeoutMs: INSTALL_LIMIT_MS,
             });
-            done.push(`installed ${[...state.missing, ...state.missingAgents].join(', ')}${job.started === 'attached' ? ' (job found running)' : ''}`);
+            done.push(
+              `installed ${[...state.missing, ...state.missingAgents].join(', ')}${job.started === 'attached' ? ' (job found running)' : ''}`,
+            );
           }
           const { unheld, enabled } = done.length > 0 ? await observe() : state;
           await session.change(step, `${enabled.length > 0 ? renderDisable(enabled) : ''}${renderHold(unheld)}`);
@@ -49,7 +52,11 @@ export function createPackageActivities({ sessions }: Pick<NodeDependencies, 'se
 function isComplete(state: PackageState, step: NodeStep): boolean {
   const started = step.observeOnly === true || state.enabled.length === 0;
   return (
-    state.missing.length === 0 && state.missingAgents.length === 0 && state.unheld.length === 0 && state.sysctl && started
+    state.missing.length === 0 &&
+    state.missingAgents.length === 0 &&
+    state.unheld.length === 0 &&
+    state.sysctl &&
+    started
   );
 }
 

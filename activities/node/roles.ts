@@ -27,7 +27,10 @@ export function createRoleActivities(dependencies: Pick<NodeDependencies, 'sessi
       return performStep(session, step, {
         observe: () => readRuntime(session, step),
         isDone: (runtime) =>
-          runtime.drbd.up && runtime.drbd.role !== 'Primary' && runtime.mountedFrom === undefined && runtime.serverPid === undefined,
+          runtime.drbd.up &&
+          runtime.drbd.role !== 'Primary' &&
+          runtime.mountedFrom === undefined &&
+          runtime.serverPid === undefined,
         describe: describeRole,
         prepare: toLevel(dependencies, step, 'in-sync'),
         act: async () => {
@@ -49,7 +52,8 @@ export function createRoleActivities(dependencies: Pick<NodeDependencies, 'sessi
           return { runtime, responder: (await session.read(renderResponderRead())).stdout.trim() };
         },
         isDone: ({ runtime, responder }) => isAtLevel(runtime, 'server') && responder !== '',
-        describe: ({ runtime, responder }) => `${describeRole(runtime)}, probe ${responder === '' ? 'not answered' : 'answered'}`,
+        describe: ({ runtime, responder }) =>
+          `${describeRole(runtime)}, probe ${responder === '' ? 'not answered' : 'answered'}`,
         prepare: toLevel(dependencies, step, 'in-sync'),
         act: async () => {
           const script = renderTake(profile, { fileSystem, label: FILE_SYSTEM_LABEL, port: loadBalancer.probePort });
@@ -69,7 +73,9 @@ export function createRoleActivities(dependencies: Pick<NodeDependencies, 'sessi
         describe: describeRole,
         prepare: toLevel(dependencies, step, 'in-sync'),
         act: async () => {
-          await makeMove(session, step, renderTakeStorage({ fileSystem, label: FILE_SYSTEM_LABEL }), { timeoutMs: 120_000 });
+          await makeMove(session, step, renderTakeStorage({ fileSystem, label: FILE_SYSTEM_LABEL }), {
+            timeoutMs: 120_000,
+          });
           return 'promoted, mounted';
         },
       });
@@ -82,7 +88,8 @@ export function createRoleActivities(dependencies: Pick<NodeDependencies, 'sessi
       return performStep(session, step, {
         observe: async () => (await session.read(renderResponderRead())).stdout.trim(),
         isDone: (pid) => pid !== '',
-        describe: (pid) => (pid === '' ? `nothing answers on port ${probePort}` : `process ${pid} answers on port ${probePort}`),
+        describe: (pid) =>
+          pid === '' ? `nothing answers on port ${probePort}` : `process ${pid} answers on port ${probePort}`,
         prepare: toLevel(dependencies, step, 'server'),
         act: async () => {
           await makeMove(session, step, renderStartResponder({ port: probePort }));

@@ -161,12 +161,16 @@ function refuseStalled(node: string, { drbd }: Runtime): void {
 }
 
 function refusedConnection(node: string, { drbd }: Runtime): HadbError {
-  return new HadbError('GuardRefused', `${node}: r0 is StandAlone; the nodes refuse to connect, most likely a split brain`, {
-    subject: node,
-    observed: describeDrbd(drbd),
-    whatNow:
-      'Nothing is resolved by itself: compare both sides, take snapshots of both disks, choose the victim, then "drbdadm connect --discard-my-data r0" there.',
-  });
+  return new HadbError(
+    'GuardRefused',
+    `${node}: r0 is StandAlone; the nodes refuse to connect, most likely a split brain`,
+    {
+      subject: node,
+      observed: describeDrbd(drbd),
+      whatNow:
+        'Nothing is resolved by itself: compare both sides, take snapshots of both disks, choose the victim, then "drbdadm connect --discard-my-data r0" there.',
+    },
+  );
 }
 
 export function createRuntimeActivities(dependencies: Pick<NodeDependencies, 'sessions'>) {

@@ -25,11 +25,15 @@ export async function waitUntil<Seen>(step: NodeStep, wait: Wait<Seen>): Promise
     if (wait.isDone(seen)) return seen;
     heartbeat({ step: step.step, waitingFor: wait.waitingFor, ...wait.progress?.(seen) } satisfies StepWait);
     if (Date.now() > deadline) {
-      throw new HadbError('NotReady', `${step.node}: ${wait.waitingFor} has not come about within ${wait.limitMs / 1000} s`, {
-        subject: step.node,
-        observed: wait.describe(seen),
-        whatNow: wait.whatNow,
-      });
+      throw new HadbError(
+        'NotReady',
+        `${step.node}: ${wait.waitingFor} has not come about within ${wait.limitMs / 1000} s`,
+        {
+          subject: step.node,
+          observed: wait.describe(seen),
+          whatNow: wait.whatNow,
+        },
+      );
     }
     await sleep(wait.intervalMs ?? 200);
   }

@@ -1,4 +1,10 @@
-import { parseDumpMdExit, parseGi, VIRGIN_GI, type GenerationIdentifiers, type MetadataPresence } from '../drbd/metadata';
+import {
+  parseDumpMdExit,
+  parseGi,
+  VIRGIN_GI,
+  type GenerationIdentifiers,
+  type MetadataPresence,
+} from '../drbd/metadata';
 import { assign, quote, REFUSE } from '../shell';
 import { DRBD_DEVICE, DRBD_RESOURCE, type FileSystem } from '../specification/specification';
 import { BLANK, LATER, LOOK_AT_DRBD, NO_PACEMAKER } from './guards';

@@ -40,7 +40,8 @@ sync "$(dirname "$cib")"
 }
 
 /** Starts Pacemaker where Corosync has formed the cluster of the two, and what is to be adopted is known. */
-export const renderPacemakerStart = (): string => `${REFUSE}quorum=$(corosync-quorumtool -s 2>&1) || refuse "no quorum:" $quorum
+export const renderPacemakerStart =
+  (): string => `${REFUSE}quorum=$(corosync-quorumtool -s 2>&1) || refuse "no quorum:" $quorum
 case $quorum in *'Total votes:      2'*) ;; *) refuse "the cluster has not two members:" $(printf '%s\\n' "$quorum" | grep -i votes) ;; esac
 systemctl start pacemaker
 `;

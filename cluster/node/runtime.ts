@@ -1,4 +1,4 @@
-import { unreadable } from '../errors';
+import { assertNever, unreadable } from '../errors';
 import { parseEvents2, readEvents2, type DrbdState } from '../drbd/state';
 import { assign } from '../shell';
 import { DATA_DIRECTORY, DRBD_DEVICE } from '../specification/specification';
@@ -92,5 +92,7 @@ export function isAtLevel(runtime: Runtime, level: RuntimeLevel): boolean {
       return drbd.role === 'Primary' && runtime.mountedFrom === DRBD_DEVICE;
     case 'server':
       return runtime.mountedFrom === DRBD_DEVICE && runtime.serverAnswers;
+    default:
+      return assertNever(level);
   }
 }

@@ -1,0 +1,9 @@
+import type { AzureActivities } from '../../activities/azure';
+import type { DrillActivities } from '../../activities/drill';
+import type { NodeActivities } from '../../activities/node';
+import { stepActivities } from '../activity-proxies';
+
+/** The steps' hands, as the chapters call them. */
+export const azure = stepActivities<AzureActivities>();
+export const nodes = stepActivities<NodeActivities>();
+export const drill = stepActivities<DrillActivities>();

@@ -1,0 +1,122 @@
+import type { Run } from '../runbook';
+import { azure, drill, nodes } from './activities';
+import { azureOperation } from './azure-operation';
+import type { Pair } from './setting-up-the-cluster';
+
+/**
+ * "Einrichten von MySQL". Unlike the article, the server is installed *before* the DRBD file system is mounted over its data
+ * directory, and what the package put there is moved aside: no `rm -rf` that a retry could run on the replicated data, and no
+ * package script that a reset could leave half done on them.
+ */
+export const setUpMySql = (run: Run, pair: Pair): Promise<void> =>
+  run.chapter('Setting up MySQL', async () => {
+    const { active, standby, built: observeOnly } = pair;
+    const later = run.specification.database.standbyInstall === 'fail-over-then-install';
+    const serverOnStandby = await run.step(
+      { id: 'look-for-server', node: standby },
+      'Look whether the server is installed there',
+      (step) => nodes.readServerInstalled({ ...step, node: standby }),
+    );
+    const failOverFirst = later && !serverOnStandby.installed && !observeOnly;
+
+    await run.parallel([
+      () =>
+        run.step({ id: 'load-balancing-rule' }, 'Create the rule and the probe lb-mysql', (step) =>
+          azureOperation(step, azure.submitDatabaseRule),
+        ),
+      async () => {
+        await installServer(run, pair, active);
+        await startDatabase(run, pair);
+      },
+      async () => {
+        if (failOverFirst) await guardMountPoint(run, pair, standby);
+        else await installServer(run, pair, standby);
+      },
+    ]);
+    if (failOverFirst) await failOverThenInstall(run, pair);
+    await remoteQuery(run, 'remote-query', 'Query from outside, by name, through the load balancer');
+  });
+
+/** The package, our settings, a disabled unit; then the local data directory, moved aside, empty and immutable. */
+async function installServer(run: Run, pair: Pair, node: string): Promise<void> {
+  const observeOnly = pair.built;
+  await run.step({ id: 'install-server', node }, 'Install the database server, not started', (step) =>
+    nodes.installServer({ ...step, node, observeOnly }),
+  );
+  await run.step({ id: 'configure-server', node }, 'Write the settings of the server', (step) =>
+    nodes.configureServer({ ...step, node, observeOnly }),
+  );
+  await guardMountPoint(run, pair, node);
+}
+
+async function guardMountPoint(run: Run, pair: Pair, node: string): Promise<void> {
+  await run.step(
+    { id: 'guard-mount-point', node },
+    'Move the local data directory aside and leave it empty and immutable',
+    (step) => nodes.emptyLocalDataDirectory({ ...step, node, observeOnly: pair.built }),
+  );
+}
+
+async function startDatabase(run: Run, { active: node, built: observeOnly }: Pair): Promise<void> {
+  await run.step({ id: 'mount', node }, 'Mount /dev/drbd1 at /var/lib/mysql', (step) =>
+    nodes.mount({ ...step, node, observeOnly }),
+  );
+  await run.step({ id: 'initialise-data-directory', node }, 'Make the data directory on the DRBD file system', (step) =>
+    nodes.initialiseDataDirectory({ ...step, node, observeOnly }),
+  );
+  await run.step({ id: 'start-server', node }, 'Start the database server', (step) =>
+    nodes.startServer({ ...step, node, observeOnly }),
+  );
+  await run.parallel([
+    () =>
+      run.step({ id: 'create-schema', node }, 'Create the database, its table, its row and its users', (step) =>
+        nodes.createSchema({ ...step, node, observeOnly }),
+      ),
+    async () => {
+      if (observeOnly) return;
+      // The balancer's probe needs an answer on the active node until Pacemaker's agent gives it.
+      await run.step({ id: 'start-probe-responder', node }, 'Answer the probe of the load balancer', (step) =>
+        nodes.startProbeResponder({ ...step, node }),
+      );
+    },
+  ]);
+}
+
+/** The article's second option: what the package's scripts find on the mounted file system they leave unchanged. */
+async function failOverThenInstall(run: Run, pair: Pair): Promise<void> {
+  const { active, standby } = pair;
+  const before = await run.step({ id: 'note-server-identity' }, 'Note the row and the identity of the data', (step) =>
+    nodes.readDataIdentity({ ...step, node: active }),
+  );
+  await run.step({ id: 'release-for-install', node: active }, 'Stop the server, unmount, demote', (step) =>
+    nodes.release({ ...step, node: active }),
+  );
+  await run.step({ id: 'take-for-install', node: standby }, 'Promote and mount, without a server yet', (step) =>
+    nodes.takeStorage({ ...step, node: standby }),
+  );
+  await run.step(
+    { id: 'install-server', node: standby },
+    'Install the database server on the replicated data directory',
+    (step) => nodes.installServer({ ...step, node: standby, sameUserAs: active, onReplicatedData: true }),
+  );
+  await run.step({ id: 'configure-server', node: standby }, 'Write the settings of the server', (step) =>
+    nodes.configureServer({ ...step, node: standby }),
+  );
+  await run.step({ id: 'start-server', node: standby }, 'Start the database server there', (step) =>
+    nodes.startServer({ ...step, node: standby }),
+  );
+  await run.step({ id: 'compare-server-identity' }, 'See the same row and the same data', (step) =>
+    nodes.checkDataIdentity({ ...step, node: standby, expected: before.identity }),
+  );
+  await run.step({ id: 'release-after-install', node: standby }, 'Stop the server, unmount, demote', (step) =>
+    nodes.release({ ...step, node: standby }),
+  );
+  await run.step({ id: 'take-after-install', node: active }, 'Promote, mount, start the server', (step) =>
+    nodes.take({ ...step, node: active }),
+  );
+}
+
+/** The article's `select * from things`, from another machine. */
+export async function remoteQuery(run: Run, id: string, sentence: string): Promise<void> {
+  await run.step({ id }, sentence, (step) => drill.remoteQuery(step));
+}
