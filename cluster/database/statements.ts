@@ -1,13 +1,11 @@
 import { unreadable } from '../errors';
-import type { ClusterSpecification } from '../specification/specification';
+import { LEDGER_TABLE, type ClusterSpecification } from '../specification/specification';
 import type { DatabaseProfile } from './profile';
 
 /** SQL texts. They go to the client's standard input, because they may hold passwords. */
 
 /** The account of the article's remote query and of the drills' writers. */
 export const CLIENT_USER = 'hadb';
-/** Rows of the drills' writers. */
-export const LEDGER_TABLE = 'hadb_writes';
 /** The article's row. */
 export const FIRST_ROW = { id: 1, name: 'Yet another entity' } as const;
 
