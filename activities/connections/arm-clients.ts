@@ -8,6 +8,7 @@ import { ClientSecretCredential, DefaultAzureCredential } from '@azure/identity'
 import { asyncLocalStorage as activityContext } from '@temporalio/activity';
 import type { AzureError } from '../azure/failures';
 import { azureFailure, POSTPONED_RETRY_AFTER, readRetryAfter } from '../azure/failures';
+import { HadbError } from '../../cluster/errors';
 
 /** Azure Resource Manager, wherever it is: the public cloud, another one, or one that speaks its language. */
 export interface ArmClients {
@@ -78,13 +79,33 @@ export function createCredential(options: CredentialOptions): TokenCredential {
   return new DefaultAzureCredential(place);
 }
 
-/** `request.timeout` of the SDK reaches the first request only; polls of an operation must end as well. */
+/**
+ * The SDK's own `timeout` reaches the first request only, not the polls of an operation, cannot be told from a cancel, and
+ * leaves its timer running when a connection is refused.
+ */
 function timeoutPolicy(timeoutMs: number): PipelinePolicy {
   return {
     name: 'hadb-timeout',
-    sendRequest(request, next) {
-      request.timeout ||= timeoutMs;
-      return next(request);
+    async sendRequest(request, next) {
+      const timeout = new AbortController();
+      const timer = setTimeout(() => timeout.abort(), timeoutMs);
+      const outer = request.abortSignal;
+      const forward = () => timeout.abort();
+      outer?.addEventListener('abort', forward);
+      if (outer?.aborted === true) forward();
+      request.abortSignal = timeout.signal;
+      try {
+        return await next(request);
+      } catch (error) {
+        if (!timeout.signal.aborted || outer?.aborted === true) throw error;
+        const subject = `${request.method} ${new URL(request.url).pathname}`;
+        throw new HadbError('AzureUnavailable', `Azure did not answer within ${timeoutMs / 1000} s`, { subject });
+      } finally {
+        clearTimeout(timer);
+        outer?.removeEventListener('abort', forward);
+        if (outer === undefined) delete request.abortSignal;
+        else request.abortSignal = outer;
+      }
     },
   };
 }

@@ -35,9 +35,10 @@ function compareLists(wanted: readonly unknown[], current: readonly unknown[], p
     return found ? [] : [`${show(path)} lacks ${JSON.stringify(item)}`];
   });
   // A list of plain values is wanted as it is: one address range more may open a port to the world.
-  const added = wanted.some((item) => typeof item === 'object')
-    ? []
-    : current.filter((candidate) => !wanted.some((item) => isEqual(item, candidate, path.at(-1))));
+  const added =
+    wanted.length === 0 || wanted.some((item) => typeof item === 'object')
+      ? []
+      : current.filter((candidate) => !wanted.some((item) => isEqual(item, candidate, path.at(-1))));
   return [...missing, ...added.map((item) => `${show(path)} also has ${JSON.stringify(item)}`)];
 }
 
