@@ -56,10 +56,10 @@ export async function runLabCommand(words: readonly string[], context: LabComman
     return await run(words, context);
   } catch (error) {
     if (error instanceof UsageError || isParseArgsError(error)) {
-      context.process.stderr.write(`hadb lab: ${(error as Error).message}\n\n${USAGE}`);
+      context.process.stderr.write(`hadb lab: ${messageOf(error)}\n\n${USAGE}`);
       return EXIT.usage;
     }
-    context.process.stderr.write(`hadb lab: ${error instanceof Error ? error.message : String(error)}\n`);
+    context.process.stderr.write(`hadb lab: ${messageOf(error)}\n`);
     return EXIT.failed;
   }
 }
@@ -371,6 +371,12 @@ function parseJson(text: string): unknown {
   }
 }
 
+function messageOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+}
+
 function isParseArgsError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  return (
+    typeof error === 'object' && error !== null && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  );
 }

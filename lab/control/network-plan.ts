@@ -32,6 +32,7 @@ export function planNetwork(resources: readonly Resource[]): Omit<NetworkPlan, '
     const nic = interfaces.find(({ id }) => sameId(id, vm.properties.networkProfile.networkInterfaces[0]?.id ?? ''));
     if (machine === undefined || nic === undefined) return [];
     const subnet = subnetOf(nic);
+    if (!networks.some(({ id }) => sameId(id, subnet.parent))) return [];
     return [
       {
         machine: machine.id,

@@ -108,7 +108,7 @@ function readDocuments<Document>(directory: string): Document[] {
     try {
       documents.push(JSON.parse(readFileSync(file, 'utf8')) as Document);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') continue;
+      if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') continue;
       throw new StoreError(
         `${file} is not readable as JSON (${error instanceof Error ? error.message : String(error)}). The lab writes such ` +
           'files whole, so something else changed it: restore it, or start anew with: hadb lab down --purge',

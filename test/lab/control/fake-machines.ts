@@ -14,6 +14,15 @@ export interface FakeMachines extends MachineHost {
   readonly calls: string[];
   /** As if the guest had shut itself down or crashed. */
   crash(machine: Pick<Machine, 'directory'>): void;
+  /** From now on guests report, although they were made not to. */
+  report(): void;
+  /** Stops wait for it, graceful ones only or all. */
+  holdStops(until: Promise<void>): void;
+  holdGracefulStops(until: Promise<void>): void;
+  /** Resolves once the driver has been asked for it. */
+  called(call: string): Promise<void>;
+  /** Resolves once any machine has been started. */
+  started(): Promise<void>;
 }
 
 interface FakeRecord {
@@ -24,7 +33,10 @@ interface FakeRecord {
 export function createFakeMachines(
   options: { bootMs?: number; neverReports?: boolean; images?: readonly LabImageName[] } = {},
 ): FakeMachines {
-  const { bootMs = 20, neverReports = false, images = ['golden', 'clean'] } = options;
+  const { bootMs = 20, images = ['golden', 'clean'] } = options;
+  let reports = options.neverReports !== true;
+  let heldAll: Promise<void> = Promise.resolve();
+  let heldGraceful: Promise<void> = Promise.resolve();
   const calls: string[] = [];
   const file = (machine: Pick<Machine, 'directory'>) => join(machine.directory, 'fake.json');
   const read = (machine: Pick<Machine, 'directory'>): FakeRecord =>
@@ -49,7 +61,8 @@ export function createFakeMachines(
     async stop(machine, how) {
       if (read(machine).state === 'stopped') return;
       calls.push(`stop ${machine.name} ${how}`);
-      if (how === 'graceful') await sleep(bootMs / 4);
+      await heldAll;
+      if (how === 'graceful') await heldGraceful;
       write(machine, { state: 'stopped', startedAt: 0 });
     },
     async reset(machine) {
@@ -70,7 +83,7 @@ export function createFakeMachines(
       const deadline = Date.now() + timeoutMs;
       for (;;) {
         const { state, startedAt } = read(machine);
-        if (!neverReports && state === 'running' && Date.now() >= startedAt + bootMs) return;
+        if (reports && state === 'running' && Date.now() >= startedAt + bootMs) return;
         if (state === 'stopped') throw new Error(`${machine.name} stopped before its provisioning was complete`);
         if (Date.now() >= deadline) throw new Error(`${machine.name} took more than ${timeoutMs / 1000} s`);
         await sleep(5);
@@ -94,6 +107,21 @@ export function createFakeMachines(
     },
     crash(machine) {
       write(machine, { state: 'stopped', startedAt: 0 });
+    },
+    report() {
+      reports = true;
+    },
+    holdStops(until) {
+      heldAll = until;
+    },
+    holdGracefulStops(until) {
+      heldGraceful = until;
+    },
+    async called(call) {
+      while (!calls.includes(call)) await sleep(2);
+    },
+    async started() {
+      while (!calls.some((call) => call.startsWith('start '))) await sleep(2);
     },
   };
 }

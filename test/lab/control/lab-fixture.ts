@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -37,6 +37,8 @@ export interface TestLab {
   clients(clientSecret?: string): AzureClients;
   /** A bare request with a valid token unless `authorization` says otherwise. */
   request(method: string, path: string, options?: RequestOptions): Promise<TestResponse>;
+  /** Names in a directory of the state. */
+  filesOf(directory: string): string[];
   close(): Promise<void>;
 }
 
@@ -159,6 +161,8 @@ export async function startTestLab(
         },
       });
     },
+    filesOf: (directory) =>
+      existsSync(join(stateDirectory, directory)) ? readdirSync(join(stateDirectory, directory)) : [],
     async close() {
       await control.close();
       removeDirectory(stateDirectory);

@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runLabCommand } from '../../lab/cli';
+import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
+import { labDirectory } from '../../lab/lab';
+
+describe('hadb lab', () => {
+  let stateDirectory: string;
+  beforeEach(() => {
+    stateDirectory = mkdtempSync(join(tmpdir(), 'hadb-lab-cli-'));
+  });
+  afterEach(() => rmSync(stateDirectory, { recursive: true, force: true }));
+
+  const run = async (...words: string[]) => {
+    let out = '';
+    let err = '';
+    const code = await runLabCommand(words, {
+      process: { stdout: { write: (text) => (out += text) }, stderr: { write: (text) => (err += text) } },
+      settings: { temporalEnvironment: { HADB_STATE_DIR: stateDirectory } },
+    });
+    return { code, out, err };
+  };
+
+  it('explains itself', async () => {
+    expect(await run('--help')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^usage: hadb lab <command>/),
+      err: '',
+    });
+  });
+
+  it.each([
+    [['nope'], /there is no command nope/],
+    [['up', '--image', 'windows'], /--image is windows; use one of golden, clean, debian-sid/],
+    [['up', '--pacing', 'slow'], /--pacing is slow/],
+    [['status', '--verbose'], /Unknown option '--verbose'/],
+    [['console'], /console needs the name of one machine/],
+    [['logs', 'temporal'], /there is no log temporal/],
+    [['logs', '--follow'], /--follow needs one log/],
+  ])('refuses %j', async (words, message) => {
+    const { code, err } = await run(...words);
+
+    expect(code).toBe(64);
+    expect(err).toMatch(message);
+    expect(err).toContain('usage: hadb lab');
+  });
+
+  it('says that there is no lab, and what makes one', async () => {
+    expect(await run('status')).toMatchObject({ code: 0, out: expect.stringContaining('lab absent') });
+    expect(await run('env')).toMatchObject({ code: 1, err: expect.stringContaining('hadb lab up') });
+    expect(await run('faults')).toMatchObject({ code: 1, err: expect.stringContaining('hadb lab up') });
+    expect(await run('console', 'hadb01')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('has no machine hadb01'),
+    });
+    expect(await run('down')).toMatchObject({ code: 0 });
+  });
+
+  it('gives the environment of a client, and a status without secrets', async () => {
+    const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+    const document = createLabDocument(directory, 1);
+    writeLabDocument(directory, document);
+
+    const environment = await run('env');
+    const status = await run('status', '--json');
+
+    expect(environment.out).toContain(`export HADB_ARM_ENDPOINT='${document.armEndpoint}'\n`);
+    expect(environment.out).toContain(`export AZURE_CLIENT_SECRET='${document.clientSecret}'\n`);
+    expect(JSON.parse(status.out)).toMatchObject({
+      state: 'down',
+      processes: [
+        { name: 'control', state: 'stopped' },
+        { name: 'wire', state: 'stopped' },
+      ],
+      machines: [],
+    });
+    expect(status.out).not.toContain(document.clientSecret);
+    expect(status.out).not.toContain(document.faultsToken);
+  });
+
+  it('says which state it cannot read', async () => {
+    const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+    writeLabDocument(directory, { ...createLabDocument(directory, 1), format: 2 as never });
+
+    expect(await run('status')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/is of format 2.*hadb lab down --purge/),
+    });
+    expect(await run('down', '--purge')).toMatchObject({ code: 0 });
+    expect(await run('status')).toMatchObject({ code: 0, out: expect.stringContaining('lab absent') });
+  });
+});

@@ -1,0 +1,180 @@
+import { GROUP, buildNetwork, idOf, machineBody } from './cluster-build';
+import { LOCATION, startTestLab } from './lab-fixture';
+import type { AzureClients, TestLab } from './lab-fixture';
+
+describe('the faults endpoint', () => {
+  let lab: TestLab;
+  let azure: AzureClients;
+
+  beforeAll(async () => {
+    lab = await startTestLab();
+    azure = lab.clients();
+    await buildNetwork(lab, azure);
+    await azure.compute.virtualMachines.createOrUpdate(GROUP, 'hadb01', machineBody(lab, 1));
+  });
+  afterAll(() => lab.close());
+  afterEach(async () => {
+    await fault('DELETE', '');
+  });
+
+  const fault = (method: string, path: string, body?: unknown) =>
+    lab.request(method, `${lab.document.faultsEndpoint}${path}`, {
+      authorization: null,
+      ...(body === undefined ? {} : { body }),
+    });
+  const nsg = () => `${idOf(lab, 'Microsoft.Network/networkSecurityGroups', 'nsg')}?api-version=2026-01-01`;
+
+  it('needs its token, in the path or as bearer', async () => {
+    const bare = `${lab.document.armEndpoint}/lab/faults`;
+
+    expect((await lab.request('GET', `${bare}/wrong`, { authorization: null })).status).toBe(401);
+    expect((await lab.request('GET', bare, { authorization: `Bearer ${lab.document.faultsToken}` })).status).toBe(200);
+    expect((await fault('GET', '')).body).toMatchObject({
+      links: [],
+      arm: [],
+      machines: [{ name: 'hadb01', state: 'running' }],
+    });
+  });
+
+  it('cuts and restores links by the names of machines', async () => {
+    const cut = await fault('PUT', '/links/cut', { from: 'hadb01', to: '*', ttlSeconds: 30 });
+
+    expect(cut.status).toBe(200);
+    expect(lab.network.links.get('cut')).toEqual({
+      id: 'cut',
+      from: 'hadb01',
+      to: '*',
+      bothDirections: true,
+      loss: 1,
+      delayMs: 0,
+      ttlSeconds: 30,
+    });
+    expect((await fault('DELETE', '/links/cut')).status).toBe(204);
+    expect(lab.network.links.size).toBe(0);
+  });
+
+  it('pauses a machine, and resumes it by itself after its time', async () => {
+    const paused = await fault('POST', '/machines/hadb01/pause', { ttlSeconds: 0.2 });
+    expect(paused.body['state']).toBe('paused');
+
+    await lab.machines.called('resume hadb01');
+
+    expect((await fault('GET', '/machines')).body).toEqual({
+      value: [expect.objectContaining({ name: 'hadb01', state: 'running' })],
+    });
+  });
+
+  it('a pause ends although control was restarted meanwhile', async () => {
+    await fault('POST', '/machines/hadb01/pause', { ttlSeconds: 0.5 });
+    const resumes = lab.machines.calls.filter((call) => call === 'resume hadb01').length;
+
+    await lab.restart();
+    while (lab.machines.calls.filter((call) => call === 'resume hadb01').length === resumes) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+
+    expect((await fault('GET', '/machines')).body).toMatchObject({ value: [{ state: 'running' }] });
+  });
+
+  it('kills and resets', async () => {
+    expect((await fault('POST', '/machines/hadb01/kill')).body['state']).toBe('stopped');
+    expect((await azure.compute.virtualMachines.instanceView(GROUP, 'hadb01')).statuses?.at(-1)?.code).toBe(
+      'PowerState/stopped',
+    );
+    expect((await fault('POST', '/machines/hadb01/reset')).body['state']).toBe('running');
+  });
+
+  it.each([
+    ['POST', '/machines/none/kill', undefined, 404, 'MachineNotFound'],
+    ['POST', '/machines/hadb01/melt', undefined, 404, 'UnknownAction'],
+    ['PUT', '/links/x', { from: 'none' }, 404, 'MachineNotFound'],
+    ['PUT', '/links/x', { loss: 2 }, 400, 'InvalidFault'],
+    ['PUT', '/arm/x', { path: '(', action: { kind: 'delay', ms: 1 } }, 400, 'InvalidFault'],
+    ['PUT', '/arm/x', { action: { kind: 'explode' } }, 400, 'InvalidFault'],
+    ['PUT', '/disks/hadb01', {}, 501, 'DiskFaultsNotSupported'],
+    ['GET', '/nothing', undefined, 404, 'UnknownFault'],
+  ])('refuses %s %s', async (method, path, body, status, code) => {
+    const answer = await fault(method, path, body);
+
+    expect([answer.status, answer.error.code]).toEqual([status, code]);
+  });
+
+  describe('of the ARM endpoint', () => {
+    it('answers the next requests with an error, as many as asked, after as many as skipped', async () => {
+      await fault('PUT', '/arm/busy', {
+        method: 'GET',
+        path: 'networkSecurityGroups/nsg',
+        count: 2,
+        skip: 1,
+        action: { kind: 'status', status: 429, code: 'TooManyRequests', message: 'slow down' },
+      });
+
+      const statuses = [];
+      for (let index = 0; index < 4; index++) statuses.push((await lab.request('GET', nsg())).status);
+
+      expect(statuses).toEqual([200, 429, 429, 200]);
+    });
+
+    it('the SDK waits for Retry-After and comes back', async () => {
+      await fault('PUT', '/arm/busy', {
+        path: 'networkSecurityGroups/nsg',
+        action: { kind: 'status', status: 503, code: 'ServerBusy', message: 'x', retryAfterSeconds: 0 },
+      });
+
+      expect((await azure.network.networkSecurityGroups.get(GROUP, 'nsg')).name).toBe('nsg');
+    });
+
+    it('an answer that is lost after the deed: the SDK repeats the PUT, and there is one resource', async () => {
+      await fault('PUT', '/arm/lost', {
+        method: 'PUT',
+        path: '/publicIPAddresses/third',
+        action: { kind: 'dropResponse' },
+      });
+
+      const address = await azure.network.publicIPAddresses.createOrUpdate(GROUP, 'third', {
+        location: LOCATION,
+        publicIPAllocationMethod: 'Static',
+      });
+
+      expect(address.provisioningState).toBe('Succeeded');
+      expect(lab.log.filter((line) => line.includes('PUT') && line.includes('/publicIPAddresses/third'))).toEqual([
+        expect.stringContaining('not answered'),
+        expect.stringContaining(' 200 '),
+      ]);
+    });
+
+    it('a request that is lost before the deed leaves nothing', async () => {
+      const path = `${idOf(lab, 'Microsoft.Network/publicIPAddresses', 'fourth')}?api-version=2026-01-01`;
+      await fault('PUT', '/arm/lost', {
+        method: 'PUT',
+        path: '/publicIPAddresses/fourth',
+        action: { kind: 'dropRequest' },
+      });
+
+      await expect(lab.request('PUT', path, { body: { location: LOCATION } })).rejects.toThrow(
+        /socket hang up|ECONNRESET/,
+      );
+      expect((await lab.request('GET', path)).status).toBe(404);
+    });
+
+    it('an accepted operation ends as failed, with the code asked for', async () => {
+      await fault('PUT', '/arm/full', {
+        method: 'POST',
+        path: '/virtualMachines/hadb01/start',
+        action: { kind: 'failOperation', code: 'AllocationFailed', message: 'Allocation failed.' },
+      });
+
+      await expect(azure.compute.virtualMachines.start(GROUP, 'hadb01')).rejects.toThrow(/AllocationFailed/);
+      await azure.compute.virtualMachines.start(GROUP, 'hadb01');
+      expect((await azure.compute.virtualMachines.get(GROUP, 'hadb01')).provisioningState).toBe('Succeeded');
+    });
+
+    it('survives a restart of control', async () => {
+      await fault('PUT', '/arm/busy', { path: 'networkSecurityGroups/nsg', action: { kind: 'status', status: 500 } });
+      await lab.restart();
+
+      expect((await lab.request('GET', nsg())).status).toBe(500);
+      expect((await lab.request('GET', nsg())).status).toBe(200);
+    });
+  });
+});
