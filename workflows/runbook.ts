@@ -28,7 +28,7 @@ import { describeFailure, isCancelOfTheRun, toApplicationFailure } from './failu
 import { takeClusterLock, type HeldLock } from './lock';
 import { decideUpdate, progressQuery } from './messages';
 import { fitProgress, shorten, shortenOutcome } from './progress-size';
-import { renderStepTable } from './step-table';
+import { renderStepTable } from '../cluster/report/step-table';
 import { TRIES } from './tries';
 
 /** What every runbook's input has once it is parsed. */
@@ -91,7 +91,7 @@ export interface Run {
   /** `undo` follows `work` whatever its end, out of reach of a cancel; its steps start even when the run is ending. */
   withUndo<Result>(work: () => Promise<Result>, undo: () => Promise<void>): Promise<Result>;
 
-  /** The run's sentence until the next step starts. */
+  /** The run's sentence until the next step starts, and its closing one when it is the last word. */
   note(sentence: string): void;
 
   /** A verdict that did not pass makes the run fail when its body has ended. */
@@ -128,7 +128,7 @@ export async function runRunbook<Input extends RunbookInput>(runbook: Runbook<In
     if (runbook.lock !== 'none') engine.lock = await takeClusterLock(progress.cluster, operation);
     await runbook.body(engine, parsed.data);
     refuseFailedVerdict(progress.verdict);
-    return end(progress, 'completed');
+    return end(progress, 'completed', engine.noted);
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
     if (isCancelOfTheRun(error)) {
@@ -157,13 +157,13 @@ function listen(progress: Progress, decisions: Decisions): void {
   );
 }
 
-function end(progress: Progress, state: 'completed' | 'failed' | 'cancelled'): Progress {
+function end(progress: Progress, state: 'completed' | 'failed' | 'cancelled', noted?: string): Progress {
   progress.state = state;
   if (state === 'failed' && progress.failure) {
     progress.sentence = `Failed: ${progress.failure.message} (${progress.failure.code})`;
   }
   if (state === 'cancelled') progress.sentence = 'Cancelled';
-  if (state === 'completed') progress.sentence = progress.verdict?.summary ?? closingSentence(progress);
+  if (state === 'completed') progress.sentence = progress.verdict?.summary ?? noted ?? closingSentence(progress);
   setCurrentDetails(renderStepTable(progress));
   return progress;
 }
@@ -195,6 +195,8 @@ function describeProblems(error: z.ZodError): StepFailure {
 
 class Engine implements Run {
   lock: HeldLock | undefined;
+  /** What the body said last; forgotten when another step starts. */
+  noted: string | undefined;
   readonly specification: ClusterSpecification;
   /** The first failure that ends the run: nothing new is begun once it is set. */
   private ending: Error | undefined;
@@ -275,6 +277,7 @@ class Engine implements Run {
   }
 
   note(sentence: string): void {
+    this.noted = sentence;
     this.progress.sentence = sentence;
     this.show();
   }
@@ -322,12 +325,13 @@ class Engine implements Run {
       id,
       ...(node !== undefined && { node }),
       sentence,
-      chapter: currentPlace().chapter,
+      chapter: currentPlace().chapter || (this.progress.steps.at(-1)?.chapter ?? ''),
       state: 'running',
       startedAt: now(),
       attempts: 1,
     };
     this.progress.steps.push(record);
+    this.noted = undefined;
     this.progress.sentence = describe(record);
     this.show();
     return record;
