@@ -13,6 +13,7 @@ const PACKAGES = {
   fakeroot: 'fakeroot',
   newuidmap: 'uidmap',
   flock: 'util-linux',
+  unshare: 'util-linux',
   taskset: 'util-linux',
   setpriv: 'util-linux',
   bash: 'bash',

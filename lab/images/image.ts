@@ -10,11 +10,11 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
+import { removeBuildDirectory } from './build-directory';
 import { imageContents, type ImageContents, type ImageKind } from './contents';
 import { PUBLIC_ARCHIVE, readConfiguredArchive, type DebianArchive } from './debian-archive';
 import { requirePrograms, runProgram, type HostProgram } from './host-programs';
@@ -42,7 +42,7 @@ const ROOT_SIZE_GIB = 6;
 /** Bump when the building itself changes in a way that the other inputs do not show. */
 const FORMAT = 1;
 
-const BUILD_PROGRAMS: readonly HostProgram[] = ['mmdebstrap', 'mke2fs', 'flock'];
+const BUILD_PROGRAMS: readonly HostProgram[] = ['mmdebstrap', 'mke2fs', 'flock', 'setpriv', 'unshare'];
 
 /**
  * The image of that kind, built from the Debian archive unless the cache has it: the name of its directory is the hash of
@@ -65,13 +65,13 @@ export async function ensureImage(kind: ImageKind, options: BuildOptions): Promi
     async () => {
       const builtMeanwhile = readImage(directory);
       if (builtMeanwhile !== undefined) return builtMeanwhile;
-      removeUnfinished(images);
+      await removeUnfinished(images);
       const work = join(images, `.build-${kind}-${process.pid}`);
       try {
         await buildImage({ kind, hash, work, overlay, kernel, onProgress: options.onProgress });
         renameSync(join(work, 'result'), directory);
       } finally {
-        rmSync(work, { recursive: true, force: true });
+        await removeBuildDirectory(work);
       }
       const built = readImage(directory);
       if (built === undefined) throw new Error(`the image built in ${directory} is not complete`);
@@ -225,9 +225,11 @@ async function installPackages(build: Build, contents: ImageContents, tree: stri
     `chroot "$1" sh /customize.sh ${kernel?.release ?? ''}`,
     'rm "$1/customize.sh"',
   );
+  const [program, ...prefix] = isRoot() ? OWN_MOUNTS : ['mmdebstrap'];
   await runProgram(
-    'mmdebstrap',
+    program,
     [
+      ...prefix,
       '--variant=minbase',
       '--mode=auto',
       '--format=tar',
@@ -251,6 +253,22 @@ async function installPackages(build: Build, contents: ImageContents, tree: stri
     },
   );
 }
+
+/**
+ * As root, mmdebstrap mounts the host's /proc, /sys and /dev/shm into the new root where everybody sees them, and leaves
+ * them, and its children, when it is killed. In name spaces of its own all of that ends with the builder.
+ */
+const OWN_MOUNTS = [
+  'setpriv',
+  '--pdeathsig=KILL',
+  'unshare',
+  '--mount-proc',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--propagation=private',
+  'mmdebstrap',
+] as const;
 
 const AZURE_LIBRARIES = '/usr/lib/python3/dist-packages/azure/mgmt';
 
@@ -298,9 +316,9 @@ function guestSources(suite: string): string {
 }
 
 /** What a killed builder left; only ever called under the lock. */
-function removeUnfinished(images: string): void {
+async function removeUnfinished(images: string): Promise<void> {
   for (const name of readdirSync(images)) {
-    if (name.startsWith('.build-')) rmSync(join(images, name), { recursive: true, force: true });
+    if (name.startsWith('.build-')) await removeBuildDirectory(join(images, name));
   }
 }
 
