@@ -1,5 +1,5 @@
 import { assign, quote, REFUSE } from '../shell';
-import { DATA_DIRECTORY, DRBD_RESOURCE } from '../specification/specification';
+import { DATA_DIRECTORY, DRBD_DEVICE } from '../specification/specification';
 
 /**
  * The local directory under the mount: empty and immutable, so that no second database can come to life on the root disk when
@@ -41,13 +41,11 @@ export function parseMountPoint(text: string): MountPointState {
  * would wipe the replicated data, and what was moved is still there. Prints the name of what was moved aside.
  */
 export function renderMountPointGuard(): string {
-  return `${REFUSE}${assign({ directory: DATA_DIRECTORY, resource: DRBD_RESOURCE })}
+  return `${REFUSE}${assign({ directory: DATA_DIRECTORY, device: DRBD_DEVICE })}
 ! grep -q " $directory " /proc/mounts || refuse "something is mounted at $directory: what is seen there is not the local directory"
-case $(drbdadm role "$resource" 2>/dev/null) in
-''|Secondary|Secondary/*|Unconfigured) ;;
-*) # Primary, and the file system not mounted: the moment before the first mount.
-  ! grep -q "^/dev/drbd" /proc/mounts || refuse "r0 is primary and mounted elsewhere: $(grep '^/dev/drbd' /proc/mounts)" ;;
-esac
+while read -r source target rest; do
+  [ "$source" != "$device" ] || refuse "$device is mounted at $target: this is the active node"
+done </proc/mounts
 for process in mariadbd mysqld; do
   ! pidof "$process" >/dev/null || refuse "$process runs on the local directory"
 done
