@@ -1,0 +1,100 @@
+import { cancelled, heartbeat } from '@temporalio/activity';
+import { createActivities, type Activities, type ActivityDependencies } from '../../activities';
+import type { StepContext, StepOutcome } from '../../cluster/step';
+import { DEBIAN_12 } from '../cluster/specimens';
+
+/**
+ * Every activity of the worker, played: nothing is reached, each call is noted, and what the runbooks branch on is kept as a few
+ * facts of an imagined cluster.
+ */
+export interface FakeCluster {
+  activities: Record<string, (input: FakeStep) => Promise<unknown>>;
+  calls: { activity: string; step: string; node?: string; generation: number }[];
+  /** Activities called in the order of their calls, each with its node. */
+  order(): string[];
+  /** Answers to give instead of the default, by activity name: one for each call, the last one for all further calls. */
+  answers: Record<string, ((input: FakeStep) => Promise<unknown>)[]>;
+  primary: string;
+  built: boolean;
+  power: Record<string, string>;
+}
+
+export type FakeStep = StepContext & { node?: string; resource?: { name: string } };
+
+const outcome = (name: string): StepOutcome => ({ result: 'changed', observed: `before ${name}`, done: name });
+
+export function createFakeCluster(): FakeCluster {
+  const calls: FakeCluster['calls'] = [];
+  const cluster: FakeCluster = {
+    activities: {},
+    calls,
+    order: () => calls.map(({ activity, node }) => (node === undefined ? activity : `${activity}/${node}`)),
+    answers: {},
+    primary: 'hadb01',
+    built: false,
+    power: { hadb01: 'running', hadb02: 'running' },
+  };
+  const facts: Record<string, (input: FakeStep) => object> = {
+    readDrillGate: () => ({ primary: cluster.primary, standby: other(cluster.primary) }),
+    readPower: ({ node = '' }) => ({ state: cluster.power[node] ?? 'missing', vmId: `vm-${node}` }),
+    readWriter: () => ({ at: Date.now(), running: true, counts: {} }),
+    awaitPrimary: ({ node = '' }) => {
+      cluster.primary = node;
+      return { at: Date.now() };
+    },
+    judgeDrill: () => ({
+      verdict: { passed: true, summary: '900 writes acknowledged, 0 lost', checks: [] },
+      report: {},
+    }),
+    readBuilt: () => ({ built: cluster.built, active: cluster.primary }),
+    readServerInstalled: () => ({ installed: cluster.built }),
+    probePlatform: ({ node = '' }) => ({ platform: { ...DEBIAN_12, hostName: node } }),
+    readEvidence: () => ({ tags: {} }),
+    readDestroyPlan: () => ({ resources: [], foreign: [] }),
+    submitPowerOff: ({ node = '' }) => {
+      cluster.power[node] = 'stopped';
+      return { kind: 'power-off', name: node, node, poller: 'poller' };
+    },
+    orderShutdown: ({ node = '' }) => {
+      cluster.power[node] = 'stopped';
+      return {};
+    },
+    submitStart: ({ node = '' }) => {
+      cluster.power[node] = 'running';
+      return { kind: 'start', name: node, node, poller: 'poller' };
+    },
+    submitDelete: ({ resource }) => ({ kind: 'delete', name: resource?.name ?? '', poller: 'poller' }),
+  };
+  for (const name of activityNames()) {
+    cluster.activities[name] = async (input) => {
+      const { step, generation, node } = input;
+      const earlier = calls.filter((call) => call.activity === name).length;
+      calls.push({ activity: name, step, generation, ...(node !== undefined && { node }) });
+      const answers = cluster.answers[name];
+      const answer = answers?.[Math.min(earlier, answers.length - 1)];
+      if (answer !== undefined) return await answer(input);
+      const submitted = name.startsWith('submit') ? { kind: 'virtual-machine', name: node ?? name } : {};
+      return { ...outcome(name), ...submitted, ...facts[name]?.(input) };
+    };
+  }
+  return cluster;
+}
+
+/** The real factories tell the names; nothing of what they make is called. */
+function activityNames(): string[] {
+  const nothing = new Proxy({}, { get: () => () => undefined });
+  const activities: Activities = createActivities(nothing as ActivityDependencies);
+  return Object.keys(activities).filter((name) => name !== 'describeLockHolder' && name !== 'terminateLeakedLock');
+}
+
+const other = (node: string): string => (node === 'hadb01' ? 'hadb02' : 'hadb01');
+
+/** Runs until it is cancelled. */
+export const hangUntilCancelled = async (): Promise<never> => {
+  const timer = setInterval(() => heartbeat(), 200);
+  try {
+    return await cancelled();
+  } finally {
+    clearInterval(timer);
+  }
+};

@@ -1,0 +1,336 @@
+import { randomUUID } from 'node:crypto';
+import type { Progress, Verdict } from '../../cluster/step';
+import { DRILL_KINDS, progressQuery } from '../../workflows/messages';
+import { failWith } from './fake-activities';
+import { createFakeCluster, hangUntilCancelled, type FakeCluster } from './fake-cluster';
+import { decide, eventually, failureOf, progressIn, stateReached, stepOf } from './runs';
+import {
+  specificationFor,
+  startTemporalForTests,
+  type RunningWorker,
+  type TemporalForTests,
+} from './temporal-for-tests';
+
+let temporal: TemporalForTests;
+beforeAll(async () => {
+  temporal = await startTemporalForTests({
+    workflowsPath: require.resolve('../../workflows'),
+    workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
+  });
+}, 240_000);
+afterAll(() => temporal?.stop());
+jest.setTimeout(90_000);
+
+async function withCluster<Result>(
+  work: (worker: RunningWorker, cluster: FakeCluster) => Promise<Result>,
+): Promise<{ result: Result; cluster: FakeCluster }> {
+  const cluster = createFakeCluster();
+  const result = await temporal.withWorker(cluster.activities, (worker) => work(worker, cluster));
+  return { result, cluster };
+}
+
+const input = (over: object = {}) => ({ specification: specificationFor(), onFailure: 'fail', ...over });
+
+/** Those of the calls that matter, in their order. */
+const among = (cluster: FakeCluster, names: string[]) =>
+  cluster.order().filter((call) => names.some((name) => call === name || call.startsWith(`${name}/`)));
+
+describe('a drill', () => {
+  it.each(DRILL_KINDS)('of kind %s begins and ends with a healthy pair, a query and a verdict', async (kind) => {
+    const { result: progress, cluster } = await withCluster(async (worker): Promise<Progress> =>
+      (await worker.start('failoverDrill', input({ kind }))).result(),
+    );
+
+    expect(progress.state).toBe('completed');
+    expect(progress.verdict).toMatchObject({ passed: true });
+    expect(progress.steps.every(({ state }) => state === 'done')).toBe(true);
+    const order = among(cluster, [
+      'readDrillGate',
+      'remoteQuery',
+      'startWriter',
+      'stopWriter',
+      'judgeDrill',
+      'awaitPairHealthy',
+    ]);
+    expect(order.slice(0, 3)).toEqual(['readDrillGate', 'remoteQuery', 'startWriter']);
+    expect(order.slice(-4)).toEqual(['awaitPairHealthy/hadb02', 'remoteQuery', 'stopWriter', 'judgeDrill']);
+    expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
+    expect(cluster.calls.filter(({ activity }) => activity === 'takeOwnership')).toHaveLength(2);
+  });
+
+  it.each([
+    ['switchover', ['movePrimary/hadb01', 'awaitPrimary/hadb02', 'clearMove/hadb02']],
+    ['standby', ['setStandby/hadb01', 'awaitPrimary/hadb02', 'readStandbyReplication/hadb02', 'setStandby/hadb01']],
+    // The other node is watched while the power is cut, not after.
+    ['node-power-off', ['submitPowerOff/hadb01', 'submitStart/hadb01', 'awaitNodeReachable/hadb01']],
+    [
+      'node-shutdown',
+      ['orderShutdown/hadb01', 'awaitPrimary/hadb02', 'submitStart/hadb01', 'awaitNodeReachable/hadb01'],
+    ],
+    [
+      'manual',
+      [
+        'stopPacemaker/hadb02',
+        'stopPacemaker/hadb01',
+        'release/hadb01',
+        'take/hadb02',
+        'release/hadb02',
+        'take/hadb01',
+        'releaseToPacemaker/hadb02',
+        'releaseToPacemaker/hadb01',
+      ],
+    ],
+  ])('of kind %s breaks and repairs in this order', async (kind, expected) => {
+    const { cluster } = await withCluster(async (worker) =>
+      (await worker.start('failoverDrill', input({ kind }))).result(),
+    );
+
+    const names = [...new Set(expected.map((call) => call.split('/')[0] ?? ''))];
+    const afterGate = cluster.order().slice(cluster.order().indexOf('readDrillGate'));
+    expect(afterGate.filter((call) => names.includes(call.split('/')[0] ?? ''))).toEqual(expected);
+  });
+
+  it('that is refused by its gate breaks nothing', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDrillGate'] = [failWith('GuardRefused', 'hadb02 is offline')];
+      return failureOf(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));
+    });
+
+    expect(error.type).toBe('GuardRefused');
+    expect(among(cluster, ['startWriter', 'submitPowerOff'])).toEqual([]);
+  });
+
+  it.each([
+    ['standby', 'setStandby/hadb01', 'standby-off'],
+    ['node-power-off', 'submitStart/hadb01', 'start'],
+    ['node-shutdown', 'submitStart/hadb01', 'start'],
+    ['switchover', 'clearMove/hadb02', 'clear-move'],
+    ['manual', 'startPacemaker/hadb01', 'start-pacemaker'],
+  ])('of kind %s whose fault goes wrong puts it right and ends its writer', async (kind, repair, step) => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['awaitPrimary'] = [failWith('AssertionFailed', 'nobody took over')];
+      cluster.answers['take'] = [failWith('AssertionFailed', 'nobody took over')];
+      return failureOf(await worker.start('failoverDrill', input({ kind })));
+    });
+
+    expect(error.type).toBe('AssertionFailed');
+    expect(cluster.order()).toContain(repair);
+    expect(cluster.order().at(-1)).toBe('stopWriter');
+    expect(stepOf(progressIn(error), `${kind}-undo-${step}`).state).toBe('done');
+    expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
+  });
+
+  it('that is cancelled while nobody has taken over yet starts the machine again and ends as cancelled', async () => {
+    const { result: progress, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['awaitPrimary'] = [hangUntilCancelled];
+      const handle = await worker.start('failoverDrill', input({ kind: 'node-power-off' }));
+      await eventually(async () => expect(cluster.order()).toContain('awaitPrimary/hadb02'));
+      await eventually(async () => expect(cluster.power['hadb01']).toBe('stopped'));
+      await handle.cancel();
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      return await handle.query(progressQuery);
+    });
+
+    expect(progress.state).toBe('cancelled');
+    expect(cluster.power['hadb01']).toBe('running');
+    expect(cluster.order().at(-1)).toBe('stopWriter');
+  });
+
+  it('whose verdict does not pass fails, with the verdict in its details, after everything was put right', async () => {
+    const verdict: Verdict = { passed: false, summary: '3 of 900 lost', checks: [] };
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['judgeDrill'] = [async () => ({ result: 'unchanged', observed: '', verdict })];
+      return failureOf(await worker.start('failoverDrill', input({ kind: 'switchover' })));
+    });
+
+    expect(error.type).toBe('AssertionFailed');
+    expect(progressIn(error).verdict).toEqual({ ...verdict, summary: 'switchover: 3 of 900 lost' });
+    expect(among(cluster, ['clearMove', 'stopWriter'])).toEqual(['clearMove/hadb02', 'stopWriter']);
+  });
+});
+
+describe('a switchover', () => {
+  it('moves the primary, takes its constraint back and asks from outside before and after', async () => {
+    const { result: progress, cluster } = await withCluster(async (worker): Promise<Progress> =>
+      (await worker.start('switchover', input())).result(),
+    );
+
+    expect(progress.state).toBe('completed');
+    expect(
+      among(cluster, ['readDrillGate', 'remoteQuery', 'movePrimary', 'awaitPrimary', 'clearMove', 'awaitPairHealthy']),
+    ).toEqual([
+      'readDrillGate',
+      'remoteQuery',
+      'movePrimary/hadb01',
+      'awaitPrimary/hadb02',
+      'clearMove/hadb02',
+      'remoteQuery',
+      'awaitPairHealthy/hadb02',
+    ]);
+  });
+
+  it('takes its constraint back also when nobody takes over', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['awaitPrimary'] = [failWith('AssertionFailed')];
+      return failureOf(await worker.start('switchover', input()));
+    });
+
+    expect(error.type).toBe('AssertionFailed');
+    expect(cluster.order().at(-1)).toBe('clearMove/hadb02');
+  });
+});
+
+describe('the destruction of a cluster', () => {
+  const resources = [
+    { id: '/vm1', kind: 'virtual-machine', name: 'hadb01' },
+    { id: '/vm2', kind: 'virtual-machine', name: 'hadb02' },
+    { id: '/lb', kind: 'load-balancer', name: 'hadb-lb' },
+    { id: '/rg', kind: 'resource-group', name: 'hadb' },
+  ];
+  const planOf =
+    (listed: typeof resources, foreign: string[] = []) =>
+    async () => ({ resources: listed, foreign });
+
+  it('is refused without the typed name, and deletes nothing', async () => {
+    const { result: error, cluster } = await withCluster(async (worker) =>
+      failureOf(await worker.start('destroyCluster', input({ confirm: 'another' }))),
+    );
+
+    expect(error.type).toBe('BadSpecification');
+    expect(error.message).toContain('confirm: type the name of the cluster');
+    expect(cluster.calls).toEqual([]);
+  });
+
+  it('deletes what the plan names in its order, each as a step, and looks again', async () => {
+    const specification = specificationFor();
+    const { result: progress, cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.answers['readDestroyPlan'] = [planOf(resources, ['somebody-elses-disk']), planOf([])];
+      const handle = await worker.start('destroyCluster', {
+        specification,
+        confirm: specification.name,
+        onFailure: 'fail',
+      });
+      return await handle.result();
+    });
+
+    expect(progress.state).toBe('completed');
+    const ids = progress.steps.map(({ id }) => id);
+    expect(ids.slice(1, 3).sort()).toEqual(['delete-virtual-machine-hadb01', 'delete-virtual-machine-hadb02']);
+    expect(ids.slice(3)).toEqual(['delete-load-balancer-hadb-lb', 'delete-resource-group-hadb', 'see-nothing-left']);
+    expect(stepOf(progress, 'look-for-resources').outcome?.observed).toContain('somebody-elses-disk');
+    expect(cluster.calls.filter(({ activity }) => activity === 'awaitAzureOperation')).toHaveLength(4);
+  });
+
+  it('that leaves something says what, and does not pass for done', async () => {
+    const specification = specificationFor();
+    const { result: error } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDestroyPlan'] = [planOf(resources)];
+      const handle = await worker.start('destroyCluster', {
+        specification,
+        confirm: specification.name,
+        onFailure: 'fail',
+      });
+      return failureOf(handle);
+    });
+
+    expect(error.type).toBe('VerificationFailed');
+    expect(error.message).toContain('load-balancer hadb-lb');
+  });
+});
+
+describe('a plan', () => {
+  it('only looks, says what is missing, and takes no lock', async () => {
+    const { result: progress, cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      const missing = async () => ({
+        result: 'unchanged',
+        observed: 'missing',
+        drift: ['it is missing'],
+        kind: 'x',
+        name: 'x',
+      });
+      for (const name of ['submitVirtualMachine', 'submitLoadBalancer']) cluster.answers[name] = [missing];
+      const handle = await worker.start('planCluster', { specification: specificationFor() });
+      return await handle.result();
+    });
+
+    expect(progress.state).toBe('completed');
+    expect(progress.sentence).toContain('everything on hadb01 and hadb02');
+    expect(stepOf(progress, 'load-balancer').outcome?.drift).toEqual(['it is missing']);
+    expect(among(cluster, ['submitDatabaseRule', 'takeOwnership', 'installPackages'])).toEqual([]);
+  });
+
+  it('looks at the nodes where they run, and a node that cannot be looked at is a line of it', async () => {
+    const { result: progress, cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.answers['createMetadata'] = [failWith('GuardRefused', 'no module')];
+      const handle = await worker.start('planCluster', { specification: specificationFor() });
+      return await handle.result();
+    });
+
+    expect(progress.state).toBe('completed');
+    expect(stepOf(progress, 'create-drbd-metadata', 'hadb02').outcome?.drift).toEqual([
+      'cannot be looked at: GuardRefused: no module',
+    ]);
+    expect(cluster.order()).not.toContain('takeOwnership/hadb01');
+  });
+});
+
+describe('a build', () => {
+  it('goes through the whole article on new machines', async () => {
+    const { result: progress } = await withCluster(async (worker): Promise<Progress> =>
+      (await worker.start('buildCluster', input())).result(),
+    );
+
+    expect(progress.state).toBe('completed');
+    expect(progress.verdict?.passed).toBe(true);
+    expect([...new Set(progress.steps.map(({ chapter }) => chapter))]).toEqual([
+      'Preparing',
+      'Setting up the cluster',
+      'Setting up MySQL',
+      'Manual failover',
+      'Setting up Corosync',
+      'Setting up Pacemaker',
+      'Tests',
+    ]);
+  });
+
+  it('on a built cluster whose tests were passed breaks and moves nothing', async () => {
+    const { result: progress, cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.built = true;
+      const tags = Object.fromEntries(
+        ['manual-failover', 'switchover', 'node-power-off'].map((test) => [`hadb-evidence-${test}`, 'passed']),
+      );
+      cluster.answers['readEvidence'] = [async () => ({ result: 'unchanged', observed: '', tags })];
+      return await (await worker.start('buildCluster', input())).result();
+    });
+
+    expect(progress.state).toBe('completed');
+    expect(
+      among(cluster, [
+        'release',
+        'take',
+        'movePrimary',
+        'submitPowerOff',
+        'setStandby',
+        'startFullSync',
+        'stopPacemaker',
+      ]),
+    ).toEqual([]);
+  });
+
+  it('waits at a refused guard, goes on after a decision, and repeats nothing that was done', async () => {
+    const { result: progress, cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      const refused = failWith('GuardRefused', 'the disk is not blank');
+      const done = async () => ({ result: 'changed', observed: 'blank', done: 'partitioned' });
+      cluster.answers['partitionDataDisk'] = [refused, refused, done];
+      const handle = await worker.start('buildCluster', input({ onFailure: 'wait' }), `build-${randomUUID()}`);
+      const waiting = await stateReached(handle, 'waiting');
+      for (const { node } of waiting.steps.filter(({ state }) => state === 'waiting')) {
+        await decide(handle, { step: `partition-data-disk/${node ?? ''}`, decision: 'retry' });
+      }
+      return await handle.result();
+    });
+
+    expect(progress.state).toBe('completed');
+    expect(cluster.calls.filter(({ activity }) => activity === 'installPackages')).toHaveLength(2);
+  });
+});
