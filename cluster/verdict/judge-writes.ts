@@ -16,9 +16,9 @@ export interface WritesInput {
 }
 
 export interface Outage {
-  /** Last acknowledgement before it. */
+  /** Last acknowledgement before it, or the first attempt of all. */
   from: number;
-  /** Start of the first attempt after it that was acknowledged. */
+  /** Start of the first attempt after it that was acknowledged, or the last attempt of all: it had not ended then. */
   to: number;
   seconds: number;
 }
@@ -56,7 +56,7 @@ export function judgeWrites(input: WritesInput): WritesReport {
   const acknowledged = attempts.filter((attempt) => attempt.ackAt !== undefined);
   const present = new Set(finalRead);
   const attempted = new Set(attempts.map(({ seq }) => seq));
-  const outages = outagesOf(acknowledged, intervalMs * OUTAGE_INTERVALS);
+  const outages = outagesOf(attempts, intervalMs * OUTAGE_INTERVALS);
   const report = {
     attempts: attempts.length,
     acknowledged: acknowledged.length,
@@ -97,16 +97,19 @@ function attemptsOf(entries: readonly LedgerEntry[]): Attempt[] {
   return [...attempts.values()];
 }
 
-function outagesOf(acknowledged: readonly Attempt[], thresholdMs: number): Outage[] {
+function outagesOf(attempts: readonly Attempt[], thresholdMs: number): Outage[] {
+  const inOrder = [...attempts].sort((one, other) => one.startedAt - other.startedAt);
+  const [first, last] = [inOrder[0], inOrder.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const acknowledged = inOrder.filter(({ ackAt }) => ackAt !== undefined);
   const outages: Outage[] = [];
-  let lastEnd: number | undefined;
-  for (const { startedAt, ackAt = startedAt } of [...acknowledged].sort(
-    (one, other) => one.startedAt - other.startedAt,
-  )) {
-    if (lastEnd !== undefined && startedAt - lastEnd > thresholdMs) {
+  let lastEnd = first.startedAt;
+  // The last attempt of all, whatever became of it, closes an outage that had not ended.
+  for (const { startedAt, ackAt = startedAt } of [...acknowledged, last]) {
+    if (startedAt - lastEnd > thresholdMs) {
       outages.push({ from: lastEnd, to: startedAt, seconds: round((startedAt - lastEnd) / 1000) });
     }
-    lastEnd = Math.max(lastEnd ?? ackAt, ackAt);
+    lastEnd = Math.max(lastEnd, ackAt);
   }
   return outages;
 }
