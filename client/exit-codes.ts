@@ -23,6 +23,12 @@ export function exitCode(name: ExitName): ExitCode {
   return EXIT_CODES[name].code;
 }
 
+/** The table of `docs/exit-codes.md`. */
+export function renderExitCodeTable(): string {
+  const rows = Object.entries(EXIT_CODES).map(([name, { code, meaning }]) => `| ${code} | ${name} | ${meaning} |`);
+  return ['| code | outcome | meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
 /** A run that ended with this failure: refused before it did anything, impossible input, or an honest failure. */
 export function exitForFailure(code: FailureCode | undefined): ExitName {
   if (code === 'ClusterLocked') return 'refused';

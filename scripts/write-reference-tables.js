@@ -1,0 +1,22 @@
+// Writes the tables of docs/messages.md and docs/exit-codes.md from the code they describe.
+// Usage: npm run build && node scripts/write-reference-tables.js && npm run format
+'use strict';
+const { readFileSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { renderExitCodeTable } = require('../dist/client/exit-codes');
+const { renderMessageTable } = require('../dist/client/messages');
+
+const BEGIN = '<!-- begin of the table -->';
+const END = '<!-- end of the table -->';
+
+for (const [name, table] of [
+  ['messages.md', renderMessageTable()],
+  ['exit-codes.md', renderExitCodeTable()],
+]) {
+  const file = join(__dirname, '..', 'docs', name);
+  const text = readFileSync(file, 'utf8');
+  const [before, rest] = text.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (after === undefined) throw new Error(`${file} lacks the marks of its table`);
+  writeFileSync(file, `${before}${BEGIN}\n\n${table}\n\n${END}${after}`);
+}
