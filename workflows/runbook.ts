@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { z } from 'zod';
 import { stepIdentity } from '../cluster/ids';
+import { renderStepTable } from '../cluster/report/step-table';
 import type { ClusterSpecification, Node } from '../cluster/specification/specification';
 import type {
   Decision,
@@ -28,7 +29,6 @@ import { describeFailure, isCancelOfTheRun, toApplicationFailure } from './failu
 import { takeClusterLock, type HeldLock } from './lock';
 import { decideUpdate, progressQuery } from './messages';
 import { fitProgress, shorten, shortenOutcome } from './progress-size';
-import { renderStepTable } from '../cluster/report/step-table';
 import { TRIES } from './tries';
 
 /** What every runbook's input has once it is parsed. */
@@ -143,6 +143,7 @@ export async function runRunbook<Input extends RunbookInput>(runbook: Runbook<In
 }
 
 function listen(progress: Progress, decisions: Decisions): void {
+  setCurrentDetails(whenAsked(() => renderStepTable(progress)));
   setHandler(progressQuery, () => progress, { description: 'The step table of this run' });
   setHandler(
     decideUpdate,
@@ -157,6 +158,14 @@ function listen(progress: Progress, decisions: Decisions): void {
   );
 }
 
+/**
+ * The details are answered to a query as JSON, whenever the UI asks. So they are rendered then, and not at each change of a step, which costs
+ * milliseconds for a long table, and the same again in every replay.
+ */
+function whenAsked(render: () => string): string {
+  return { toJSON: render } as unknown as string;
+}
+
 function end(progress: Progress, state: 'completed' | 'failed' | 'cancelled', noted?: string): Progress {
   progress.state = state;
   if (state === 'failed' && progress.failure) {
@@ -164,7 +173,6 @@ function end(progress: Progress, state: 'completed' | 'failed' | 'cancelled', no
   }
   if (state === 'cancelled') progress.sentence = 'Cancelled';
   if (state === 'completed') progress.sentence = progress.verdict?.summary ?? noted ?? closingSentence(progress);
-  setCurrentDetails(renderStepTable(progress));
   return progress;
 }
 
@@ -466,11 +474,9 @@ class Engine implements Run {
     }
   }
 
-  /** The table in the UI. Not history: it is rendered anew wherever the workflow is replayed. */
   private show(): void {
     this.progress.state = this.waiting.size > 0 ? 'waiting' : 'running';
     if (this.waiting.size > 0) this.progress.sentence = `Waiting for a decision on ${[...this.waiting].join(' and ')}`;
-    setCurrentDetails(renderStepTable(this.progress));
   }
 }
 

@@ -1,3 +1,4 @@
+import { stepIdentity } from '../ids';
 import type { Progress, StepRecord, StepState, Verdict } from '../step';
 import { durationBetween } from './duration';
 
@@ -66,7 +67,12 @@ function render(progress: Progress, lengths: EvidenceLengths): string {
 
 function renderQuestion(step: StepRecord, lengths: EvidenceLengths): string {
   const { failure, choices = [] } = step;
-  const answer = JSON.stringify({ step: step.id, decision: choices[0] ?? 'retry', by: 'your name', reason: 'why' });
+  const answer = JSON.stringify({
+    step: stepIdentity(step.id, step.node),
+    decision: choices[0] ?? 'retry',
+    by: 'your name',
+    reason: 'why',
+  });
   return [
     `◆ **${escape(step.sentence)}${step.node === undefined ? '' : ` (${escape(step.node)})`} waits for you:** ${choices.join(', ')}?`,
     ...(failure === undefined ? [] : [describeFailure(failure, lengths.open)]),

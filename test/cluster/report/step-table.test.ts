@@ -53,7 +53,7 @@ describe('renderStepTable', () => {
       observed: 'TYPE=ext4 LABEL=old',
       whatNow: 'Attach an empty disk.',
     };
-    const waiting = step({ state: 'waiting', failure, choices: ['retry', 'abort'], id: 'partition/hadb01' });
+    const waiting = step({ state: 'waiting', failure, choices: ['retry', 'abort'], id: 'partition' });
 
     const text = renderStepTable(progress([step(), waiting], { state: 'waiting' }));
 
