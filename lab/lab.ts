@@ -346,29 +346,39 @@ async function isAnswering(ask: () => Promise<unknown>, timeoutMs: number, recor
 
 /** Machines of the store, and whatever else has a process record (a machine whose creation had only begun). */
 async function stopMachines(directory: string, purge: boolean, onProgress: (sentence: string) => void): Promise<void> {
-  const settings = readMachineSettings(directory);
-  const machines = storedMachines(directory);
-  if (settings !== undefined && machines.length > 0) {
-    const host = createLabMachineHost(settings.engine, settings.images);
-    const running = machines.filter(
-      ({ hidden }) => hidden.machine !== undefined && host.driver(hidden.image).state(hidden.machine) !== 'stopped',
-    );
-    if (!purge && running.length > 0) {
-      writeFileAtomically(stoppedFile(directory), JSON.stringify(running.map(({ guid }) => guid)));
-    }
-    await Promise.all(
-      running.map(async ({ hidden, name }) => {
-        if (hidden.machine === undefined) return;
-        onProgress(`stopping ${name}`);
-        await host
-          .driver(hidden.image)
-          .stop(hidden.machine, purge ? 'hard' : 'graceful', purge ? 0 : SHUTDOWN_GRACE_MS);
-      }),
-    );
+  try {
+    await stopKnownMachines(directory, purge, onProgress);
+  } catch (error) {
+    // A state that cannot be read (another version, damage) must not keep processes alive.
+    onProgress(`stopping machines by their records: ${error instanceof Error ? error.message : String(error)}`);
   }
   for (const name of listNames(join(directory, 'machines'))) {
     await stopOwnedProcess(join(directory, 'machines', name, 'process.json'), { graceMs: 0 });
   }
+}
+
+async function stopKnownMachines(
+  directory: string,
+  purge: boolean,
+  onProgress: (sentence: string) => void,
+): Promise<void> {
+  const settings = readMachineSettings(directory);
+  const machines = storedMachines(directory);
+  if (settings === undefined || machines.length === 0) return;
+  const host = createLabMachineHost(settings.engine, settings.images);
+  const running = machines.filter(
+    ({ hidden }) => hidden.machine !== undefined && host.driver(hidden.image).state(hidden.machine) !== 'stopped',
+  );
+  if (!purge && running.length > 0) {
+    writeFileAtomically(stoppedFile(directory), JSON.stringify(running.map(({ guid }) => guid)));
+  }
+  await Promise.all(
+    running.map(async ({ hidden, name }) => {
+      if (hidden.machine === undefined) return;
+      onProgress(`stopping ${name}`);
+      await host.driver(hidden.image).stop(hidden.machine, purge ? 'hard' : 'graceful', purge ? 0 : SHUTDOWN_GRACE_MS);
+    }),
+  );
 }
 
 /** Those that `labDown` has stopped; a machine that was stopped before stays so. */

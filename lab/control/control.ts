@@ -136,6 +136,10 @@ export async function createControl(options: ControlOptions): Promise<Control> {
       if (action.kind === 'failOperation') injected.set(request, { code: action.code, message: action.message });
     },
     log,
+  }).catch(async (error: unknown) => {
+    await planner.close();
+    faults.close();
+    throw error;
   });
   operations.resume();
 

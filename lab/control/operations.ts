@@ -234,7 +234,9 @@ export function createOperations(options: {
 function toArmError(error: unknown): ArmError {
   if (error instanceof ArmError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOSPC') {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  // `cp` can say it in words only.
+  if (code === 'ENOSPC' || message.includes('No space left on device')) {
     return new ArmError(
       409,
       'AllocationFailed',

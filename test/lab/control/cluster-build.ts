@@ -9,7 +9,7 @@ export function idOf(lab: Pick<TestLab, 'document'>, type: string, name: string)
 }
 
 /** The network half of a cluster, as the build does it: everything but the machines. */
-export async function buildNetwork(lab: TestLab, azure: AzureClients): Promise<void> {
+export async function buildNetwork(lab: Pick<TestLab, 'document'>, azure: AzureClients): Promise<void> {
   const location = LOCATION;
   await azure.resources.resourceGroups.createOrUpdate(GROUP, { location, tags: { 'hadb-owner': 'test' } });
   await azure.compute.proximityPlacementGroups.createOrUpdate(GROUP, 'ppg', {

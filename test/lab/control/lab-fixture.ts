@@ -114,26 +114,7 @@ export async function startTestLab(
   let control = await start();
   const authority = () => readFileSync(document.caFile, 'utf8');
 
-  const clients = (clientSecret = document.clientSecret): AzureClients => {
-    const ca = authority();
-    const credential = new ClientSecretCredential(document.tenantId, document.clientId, clientSecret, {
-      authorityHost: document.authorityHost,
-      disableInstanceDiscovery: true,
-      tlsOptions: { ca },
-      retryOptions: { maxRetries: 0 },
-    });
-    const options = {
-      endpoint: document.armEndpoint,
-      tlsOptions: { ca },
-      retryOptions: { maxRetries: 2, retryDelayInMs: 50 },
-    };
-    return {
-      credential,
-      compute: new ComputeManagementClient(credential, document.subscriptionId, options),
-      network: new NetworkManagementClient(credential, document.subscriptionId, options),
-      resources: new ResourceManagementClient(credential, document.subscriptionId, options),
-    };
-  };
+  const clients = (clientSecret?: string): AzureClients => connectClients(document, clientSecret);
   let token: string | undefined;
 
   return {
@@ -167,6 +148,28 @@ export async function startTestLab(
       await control.close();
       removeDirectory(stateDirectory);
     },
+  };
+}
+
+/** The Azure clients as a worker makes them. */
+export function connectClients(document: LabDocument, clientSecret = document.clientSecret): AzureClients {
+  const ca = readFileSync(document.caFile, 'utf8');
+  const credential = new ClientSecretCredential(document.tenantId, document.clientId, clientSecret, {
+    authorityHost: document.authorityHost,
+    disableInstanceDiscovery: true,
+    tlsOptions: { ca },
+    retryOptions: { maxRetries: 0 },
+  });
+  const options = {
+    endpoint: document.armEndpoint,
+    tlsOptions: { ca },
+    retryOptions: { maxRetries: 2, retryDelayInMs: 50 },
+  };
+  return {
+    credential,
+    compute: new ComputeManagementClient(credential, document.subscriptionId, options),
+    network: new NetworkManagementClient(credential, document.subscriptionId, options),
+    resources: new ResourceManagementClient(credential, document.subscriptionId, options),
   };
 }
 
