@@ -100,7 +100,7 @@ hostname hadb01
 mkdir -p "$2/root/var/lib/mysql-files" "$2/root/var/lib/pacemaker/cib" "$2/root/var/lib/corosync"
 tar -C "$2/root" -xf "$3"
 chown 105:110 "$2/root/run/mysqld" "$2/root/var/lib/mysql" "$2/root/var/log/mysql" 2>/dev/null || :
-exec chroot "$2/root" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root __DRBD_NODE__=hadb01 /bin/sh /script
+exec chroot "$2/root" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C HOME=/root __DRBD_NODE__=hadb01 /bin/sh /script
 `;
 
 function runIn(tree: string, script: string, options: RunOptions): RunResult {

@@ -1,0 +1,74 @@
+import { renderCibForSimulation } from '../../../cluster/cib/cib';
+import { parseCibConfiguration } from '../../../cluster/cib/difference';
+import { databaseProfile } from '../../../cluster/database/profile';
+import { timingOf } from '../../../cluster/timing';
+import { realTools, type RealTools } from '../real-tools';
+import { DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
+
+/**
+ * DRBD's own fence-peer handler on hadb01, promoted after the loss of hadb02, over hadb's CIB. Only the path of /proc/drbd is
+ * another one, because no module is loaded here. Prints its exit code, the seconds it took, and the CIB.
+ */
+const HANDLER = `mkdir -p /handler /var/lock /run/lock
+sed 's#/proc/drbd#/proc-drbd#g' /usr/lib/drbd/crm-fence-peer.sh >/handler/crm-fence-peer.sh
+printf 'version: 8.4.11\\n\\n 1: cs:WFConnection ro:Secondary/Unknown ds:UpToDate/DUnknown C r-----\\n' >/proc-drbd
+sed -i "/uname=\\"hadb02\\"/s/in_ccm=.*>/$LOST>/" /cib.xml
+export CIB_file=/cib.xml DRBD_RESOURCE=r0 DRBD_PEER=hadb02 DRBD_MINOR=1
+begin=$(cut -d. -f1 /proc/uptime); code=0
+bash /handler/crm-fence-peer.sh --timeout 8 --dc-timeout 9 >/dev/null 2>&1 || code=$?
+echo "exit $code after $(($(cut -d. -f1 /proc/uptime) - begin)) s"
+cibadmin --query
+`;
+/** There is no syslog, and a logger that ends would end the handler. */
+const LOGGER = { '/usr/local/bin/logger': '#!/bin/sh\nexec cat >/dev/null\n' };
+/** How Pacemaker writes a node that it has lost: words before 2.1.7, times since. */
+const LOST_BEFORE = 'in_ccm=\\"false\\" crmd=\\"offline\\" join=\\"down\\" expected=\\"down\\"';
+const LOST_SINCE = 'in_ccm=\\"0\\" crmd=\\"0\\" join=\\"down\\" expected=\\"member\\"';
+
+describe.each([
+  ['bookworm', DEBIAN_12, LOST_BEFORE, 7],
+  ['sid', DEBIAN_SID, LOST_SINCE, 5],
+] as const)('the fence-peer handler of Debian %s', (suite, platform, lost, exitCode) => {
+  const specification = specificationOf({ database: { engine: platform.engine ?? 'mariadb' } });
+  const cib = renderCibForSimulation({
+    specification,
+    platform,
+    profile: databaseProfile(specification.database.engine),
+    timing: timingOf(specification),
+    mode: 'managed',
+  });
+  let tools: RealTools;
+  beforeAll(() => {
+    tools = realTools(suite);
+  }, 900_000);
+  const run = (text: string) => {
+    const { stdout } = tools.run(`LOST='${lost}'\n${HANDLER}`, { files: { '/cib.xml': text, ...LOGGER } });
+    const [, code, seconds] = /^exit (\d+) after (\d+) s$/m.exec(stdout) ?? [];
+    return { code: Number(code), seconds: Number(seconds), cib: stdout.slice(stdout.indexOf('<cib ')) };
+  };
+
+  it('lets the survivor be promoted at once, and keeps the lost node from it', () => {
+    const result = run(cib);
+
+    expect(result.code).toBe(exitCode);
+    expect(result.seconds).toBeLessThan(6);
+    expect(parseCibConfiguration(result.cib).leftovers).toEqual(['drbd-fence-by-handler-r0-ms_drbd_mysql']);
+  });
+});
+
+it('would wait its whole time-out on Pacemaker 3 without the alias of the fencing property', () => {
+  const specification = specificationOf({ database: { engine: 'mysql' } });
+  const cib = renderCibForSimulation({
+    specification,
+    platform: DEBIAN_SID,
+    profile: databaseProfile('mysql'),
+    timing: timingOf(specification),
+    mode: 'managed',
+  }).replace('name="stonith_enabled"', 'name="nobody-reads-this"');
+
+  const { stdout } = realTools('sid').run(`LOST='${LOST_SINCE}'\n${HANDLER}`, {
+    files: { '/cib.xml': cib, ...LOGGER },
+  });
+
+  expect(Number(/after (\d+) s/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(8);
+});
