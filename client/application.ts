@@ -34,7 +34,7 @@ const reporting = {
   progress: {
     kind: 'enum',
     values: PROGRESS_STYLES,
-    brief: 'live: redrawn on a terminal; lines: one line a change; quiet: failures and the result; auto: live or quiet',
+    brief: 'live: redrawn on a terminal; lines: one line a step; quiet: failures and the result; auto: live or quiet',
     default: 'auto',
   },
 } as const;

@@ -21,8 +21,8 @@ export interface FollowOptions {
 
 export type FollowEnd = { kind: 'ended'; ending: RunEnding } | { kind: 'detached'; progress?: Progress };
 
-/** Shorter silences are restarts, or a worker that loads its code: not worth a word. */
-const SILENCE_MS = 5_000;
+/** Shorter silences are restarts, or a worker that bundles its workflows (some 10 s on a busy machine): not worth a word. */
+const SILENCE_MS = 15_000;
 /** A workflow task that fails once is retried at once; one that fails so often does not fit its history. */
 const FAILING_TASK_ATTEMPTS = 3;
 const MAX_BACKOFF_MS = 5_000;

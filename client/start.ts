@@ -46,7 +46,7 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
     const { reporter } = session;
     await context.prepareHost((code, message) => reporter.notice(code, message));
     await context.embedded().up((code, message) => reporter.notice(code, message), { image: flags.image });
-    const result = await buildAndProve(session, {
+    const result = await buildAndProve(session, labSpecification(flags.image), {
       taskQueue: context.settings.taskQueue,
       user: context.settings.user,
       onFailure: flags.onFailure ?? (isInteractive(context) ? 'wait' : 'fail'),
@@ -59,9 +59,9 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
 }
 
 /** The build proves itself by the article's tests; on a cluster that has passed them the hard one is made again. */
-async function buildAndProve(session: Session, starter: Starter): Promise<CommandResult> {
+async function buildAndProve(session: Session, file: string, starter: Starter): Promise<CommandResult> {
   const { context } = session;
-  const specification = readSpecificationFile(context, context.embedded().specificationFile());
+  const specification = readSpecificationFile(context, file);
   const built = await launch(session, buildRequest(specification, starter, 'attach'), { wait: true });
   if (built.exit !== 'passed' || hasJustFailedOver(built)) return built;
   return launch(session, drillRequest(specification, 'node-power-off', starter, context.clock.now()), { wait: true });
@@ -70,6 +70,16 @@ async function buildAndProve(session: Session, starter: Starter): Promise<Comman
 /** True when this very build made a failover drill: its steps then changed something. */
 function hasJustFailedOver({ progress }: CommandResult): boolean {
   return (progress?.steps ?? []).some(({ id, outcome }) => /power-off/.test(id) && outcome?.result === 'changed');
+}
+
+const LAB_SPECIFICATIONS: Record<LabImage, string> = {
+  golden: 'lab.yaml',
+  clean: 'lab-clean.yaml',
+  'debian-sid': 'lab-sid.yaml',
+};
+
+function labSpecification(image: LabImage): string {
+  return join(PACKAGE_DIRECTORY, 'examples', LAB_SPECIFICATIONS[image]);
 }
 
 // `require`, as in application.ts: only the commands that need lab or drivers load them.
@@ -130,7 +140,7 @@ export function wireEmbedded(settings: ClientSettings): Embedded {
       stateDirectory: settings.stateDirectory,
       codeDirectory: join(PACKAGE_DIRECTORY, 'dist'),
     }),
-    labSpecification: join(PACKAGE_DIRECTORY, 'examples', 'lab.yaml'),
+    labSpecification: labSpecification('golden'),
     workerEnvironment: { HADB_TASK_QUEUE: settings.taskQueue, HADB_SECRETS_DIR: settings.secretsDirectory },
     ...(settings.temporalChosen ? { chosen: chosenTarget(settings.temporalEnvironment, settings.temporalUi) } : {}),
   });

@@ -1,3 +1,4 @@
+import type { StepWait } from '../../cluster/step';
 import type { Clock } from '../clock';
 import type { ClientContext, Output } from '../context';
 import { messageLevel } from '../messages';
@@ -5,6 +6,9 @@ import type { RunEvent } from '../run-events';
 import { paintFor } from './paint';
 import type { Reporter, RunReference } from './reporter';
 import { describeWait, failureLines, resultLines, stepLine } from './step-lines';
+
+/** A copy of disks may take hours: enough to see it go on, too little to fill a log. */
+const WAIT_LINE_MS = 10_000;
 
 /** Progress on standard error, the result on standard output. `quiet` tells the start, what fails, and the result. */
 export function createLineReporter(
@@ -17,11 +21,14 @@ export function createLineReporter(
   const say = (text: string) => streams.stderr.write(`${text}\n`);
   let workflowId: string | undefined;
   let chapter: string | undefined;
+  const waitsTold = new Map<string, number>();
 
   const tellStep = (event: Extract<RunEvent, { type: 'step' }>): void => {
     const { record } = event;
     const bad = record.state === 'failed' || record.state === 'waiting';
     if (quiet && !bad) return;
+    // One line a step, at its end; what it waits for until then is told as it goes.
+    if (record.state === 'running') return;
     if (!quiet && record.chapter !== chapter) {
       chapter = record.chapter;
       say(paint('bold', chapter));
@@ -29,6 +36,13 @@ export function createLineReporter(
     say(stepLine(record, clock.now(), paint));
     for (const line of failureLines(record, workflowId, paint)) say(line);
     if (bad && settings.githubActions) say(annotation('error', record.sentence, record.failure?.message ?? 'failed'));
+  };
+
+  const tellWait = (wait: StepWait): void => {
+    const last = waitsTold.get(wait.step);
+    if (last !== undefined && clock.now() - last < WAIT_LINE_MS) return;
+    waitsTold.set(wait.step, clock.now());
+    say(paint('dim', `            ${wait.step}: ${describeWait(wait)}`));
   };
 
   return {
@@ -41,7 +55,7 @@ export function createLineReporter(
         case 'step':
           return tellStep(event);
         case 'wait':
-          return quiet ? undefined : say(paint('dim', `            ${event.wait.step}: ${describeWait(event.wait)}`));
+          return quiet ? undefined : tellWait(event.wait);
         case 'retry':
           return quiet ? undefined : say(`  ${event.step}: try ${event.attempt}, because ${event.message}`);
         case 'notice':

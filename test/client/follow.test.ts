@@ -108,7 +108,7 @@ describe('watching a run', () => {
     expect((await watch(run)).events).toEqual([]);
   });
 
-  it('says that no worker answers only after some seconds, once, and says when one does', async () => {
+  it('says that no worker answers only after some time, once, and says when one does', async () => {
     const silent: Poll = {};
     const run = scriptedRun([...Array.from({ length: 40 }, () => silent), { progress: progressOf([]) }, closed]);
 
@@ -116,7 +116,7 @@ describe('watching a run', () => {
   });
 
   it('takes a short silence of the worker for a restart', async () => {
-    const run = scriptedRun([{}, {}, {}, { progress: progressOf([]) }, closed]);
+    const run = scriptedRun([...Array.from({ length: 20 }, () => ({})), { progress: progressOf([]) }, closed]);
 
     expect((await watch(run)).events).toEqual([]);
   });

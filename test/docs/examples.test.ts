@@ -1,9 +1,11 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { readSpecification } from '../../cluster/specification/read';
 import { createDecisions } from '../../workflows/decisions';
 import { BuildCluster } from '../../workflows/inputs';
 import type { DecideInput } from '../../workflows/messages';
-import { blocks, documents } from './markdown';
+import { ROOT, blocks, documents, read } from './markdown';
 
 /** Whoever pastes an example gets what the text promises. */
 
@@ -18,6 +20,20 @@ it.each(all.filter(({ language }) => language === 'yaml'))(
     expect(readSpecification(text)).toMatchObject({ ok: true });
   },
 );
+
+it.each(readdirSync(join(ROOT, 'examples')))('examples/%s is a possible specification', (file) => {
+  expect(readSpecification(read(join('examples', file)))).toMatchObject({ ok: true });
+});
+
+it('clusters of the lab can be there side by side', () => {
+  const lab = readdirSync(join(ROOT, 'examples')).filter((file) => file.startsWith('lab'));
+  const names = lab.map((file) => {
+    const reading = readSpecification(read(join('examples', file)));
+    return reading.ok ? `${reading.specification.name} ${reading.specification.dnsLabel}` : file;
+  });
+
+  expect(new Set(names).size).toBe(lab.length);
+});
 
 it('the README has the input of a build to paste into the UI', () => {
   expect(json.filter(({ file, value }) => file === 'README.md' && 'specification' in value)).toHaveLength(1);

@@ -49,7 +49,7 @@ function tell(reporter: Reporter): void {
 }
 
 describe('the line reporter', () => {
-  it('tells each change in a line on standard error and the result on standard output', () => {
+  it('tells each step in a line on standard error and the result on standard output', () => {
     const streams = { stdout: textOutput(), stderr: textOutput() };
 
     tell(createLineReporter(streams, settings, clockForTests(), { quiet: false }));
@@ -57,10 +57,9 @@ describe('the line reporter', () => {
     expect(streams.stderr.lines()).toEqual([
       'started build-cluster/hadb',
       '  http://127.0.0.1:8233/x',
-      'Preparing',
-      '›      10 s            Do first',
       '            first: the initial sync, 42 %, 58.2 MiB/s, 12 s left',
       '  first: try 2, because NodeUnreachable: gone',
+      'Preparing',
       '✔     4.2 s            Do first',
       '?      10 s  hadb01    Do second',
       '    GuardRefused: not blank',
@@ -95,6 +94,24 @@ describe('the line reporter', () => {
       'warning:',
     ]);
     expect(streams.stdout.text).toContain('3 rows are lost');
+  });
+
+  it('tells a moving percentage only every ten seconds', async () => {
+    const streams = { stdout: textOutput(), stderr: textOutput() };
+    const clock = clockForTests();
+    const reporter = createLineReporter(streams, settings, clock, { quiet: false });
+
+    for (let percent = 1; percent <= 21; percent += 1) {
+      const wait = { step: 'sync', waitingFor: 'the initial sync', percent };
+      reporter.event({ type: 'wait', code: 'HADB_I2002', wait });
+      await clock.sleep(1_000);
+    }
+
+    expect(streams.stderr.lines().map((line) => line.trim())).toEqual([
+      'sync: the initial sync, 1 %',
+      'sync: the initial sync, 11 %',
+      'sync: the initial sync, 21 %',
+    ]);
   });
 
   it('annotates failures in a GitHub Actions job', () => {
