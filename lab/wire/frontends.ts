@@ -35,6 +35,8 @@ export interface FrontendStatus {
   connections: number;
   resetNoBackend: number;
   resetDenied: number;
+  /** Flows that the idle time-out has ended. */
+  endedIdle: number;
 }
 
 export interface FrontendOptions {
@@ -57,7 +59,7 @@ interface Wanted {
   targets: readonly Target[];
   probed: boolean;
   idleTimeoutMs?: number;
-  onIdle: 'reset' | 'silence';
+  idleEnd: 'reset' | 'silence';
 }
 
 interface Frontend {
@@ -68,6 +70,7 @@ interface Frontend {
   connections: number;
   resetNoBackend: number;
   resetDenied: number;
+  endedIdle: number;
 }
 
 export function createFrontends(options: FrontendOptions): Frontends {
@@ -110,7 +113,10 @@ export function createFrontends(options: FrontendOptions): Frontends {
     const backend = connect({ ...place, allowHalfOpen: true, noDelay: true });
     relay(client, backend, {
       ...(wanted.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: wanted.idleTimeoutMs }),
-      onIdle: wanted.onIdle,
+      idleEnd: wanted.idleEnd,
+      onIdle: () => {
+        frontend.endedIdle += 1;
+      },
       onClosed: () => frontend.clients.delete(client),
     });
   }
@@ -135,6 +141,7 @@ export function createFrontends(options: FrontendOptions): Frontends {
       connections: 0,
       resetNoBackend: 0,
       resetDenied: 0,
+      endedIdle: 0,
     };
     server.on('connection', (client) => accept(frontend, client));
     try {
@@ -204,6 +211,7 @@ export function createFrontends(options: FrontendOptions): Frontends {
         connections: frontend.connections,
         resetNoBackend: frontend.resetNoBackend,
         resetDenied: frontend.resetDenied,
+        endedIdle: frontend.endedIdle,
       })),
     async close() {
       for (const [key, frontend] of frontends) await remove(key, frontend);
@@ -221,7 +229,7 @@ function fromRule(rule: LoadBalancingRule): Wanted {
     targets: rule.backends,
     probed: rule.probe !== undefined,
     idleTimeoutMs: rule.idleTimeoutMinutes * 60_000,
-    onIdle: rule.tcpReset ? 'reset' : 'silence',
+    idleEnd: rule.tcpReset ? 'reset' : 'silence',
   };
 }
 
@@ -234,7 +242,7 @@ function fromNatRule(rule: InboundNatRule): Wanted {
     backendPort: rule.backendPort,
     targets: [{ address: rule.backendAddress }],
     probed: false,
-    onIdle: 'silence',
+    idleEnd: 'silence',
   };
 }
 

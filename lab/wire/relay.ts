@@ -8,7 +8,8 @@ export interface RelayOptions {
   /** A flow without a byte for so long is ended; never when undefined. */
   idleTimeoutMs?: number;
   /** How an idle flow ends: with a reset on both sides, or, as in Azure without TCP reset, in silence. */
-  onIdle: 'reset' | 'silence';
+  idleEnd: 'reset' | 'silence';
+  onIdle: () => void;
   onClosed: () => void;
 }
 
@@ -35,7 +36,8 @@ export function relay(client: Socket, backend: Socket, options: RelayOptions): v
   if (options.idleTimeoutMs === undefined) return;
   // Every byte either way passes through the client's socket, so its timer is the flow's.
   client.setTimeout(options.idleTimeoutMs, () => {
-    if (options.onIdle === 'reset') abort();
+    options.onIdle();
+    if (options.idleEnd === 'reset') abort();
     else fallSilent(client, backend);
   });
 }

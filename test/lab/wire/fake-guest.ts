@@ -74,6 +74,7 @@ export async function createFakeGuest(options: { address: string; mac: string; w
   const awaitedArp = new Map<number, (mac: string) => void>();
   const watchers = new Set<() => void>();
   let frozen = false;
+  let closed = false;
   let nextPort = 40_000;
 
   const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
@@ -243,7 +244,11 @@ export async function createFakeGuest(options: { address: string; mac: string; w
       });
       return udp;
     },
-    close: () => new Promise((resolve) => socket.close(resolve)),
+    close: async () => {
+      if (closed) return;
+      closed = true;
+      await new Promise<void>((resolve) => socket.close(resolve));
+    },
   };
 }
 
