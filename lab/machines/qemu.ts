@@ -49,7 +49,7 @@ export function renderQemuCommand(machine: Machine, accelerator: Accelerator, ke
       ...CONSTANT_ARGUMENTS,
       ...(accelerator === 'kvm'
         ? ['-accel', 'kvm', '-cpu', 'host']
-        : ['-accel', 'tcg,thread=multi', '-cpu', 'max,svm=off']),
+        : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
       '-m',
       String(machine.memoryMiB),
       '-uuid',
