@@ -64,7 +64,7 @@ export interface ClusterTiming {
     responder: OperationTiming;
   };
   server: {
-    /** Limit of the monitor's query: a server that does not answer within it is hung. Below the monitor's time-out. */
+    /** Limit of the monitor's query: a server that does not answer within it is hung, not merely busy. Below the monitor's time-out. */
     queryLimitSeconds: number;
     /** Before a stop: a server that does not answer within it is not asked to flush but killed. */
     hungLimitSeconds: number;
@@ -228,7 +228,7 @@ function derive(inputs: TimingInputs): ClusterTiming {
       responder: { startSeconds: 20, stopSeconds: 20, monitorIntervalSeconds: 10, monitorSeconds: 20 },
     },
     server: {
-      queryLimitSeconds: 5,
+      queryLimitSeconds: 10,
       hungLimitSeconds: 5,
       killAfterSeconds: 5,
       flushSeconds: server.stopSeconds - 15,

@@ -35,7 +35,7 @@ user=\${OCF_RESKEY_user:-root}
 query=\${OCF_RESKEY_query:-SELECT 1}
 device=\${OCF_RESKEY_device:-}
 directory=\${OCF_RESKEY_directory:-/var/lib/mysql}
-query_limit=\${OCF_RESKEY_query_limit:-5}
+query_limit=\${OCF_RESKEY_query_limit:-10}
 hung_limit=\${OCF_RESKEY_hung_limit:-5}
 kill_after=\${OCF_RESKEY_kill_after:-5}
 flush_limit=\${OCF_RESKEY_flush_limit:-285}
@@ -185,7 +185,7 @@ HEAD
   parameter query string "SELECT 1" "query of the monitor"
   parameter device string "" "device that must be mounted at the directory before the server is started"
   parameter directory string /var/lib/mysql "data directory"
-  parameter query_limit integer 5 "seconds within which the monitor's query must be answered"
+  parameter query_limit integer 10 "seconds within which the monitor's query must be answered"
   parameter hung_limit integer 5 "seconds within which a server must answer before a stop, or be killed"
   parameter kill_after integer 5 "seconds between TERM and KILL of a server that does not answer"
   parameter flush_limit integer 285 "seconds between TERM and KILL of a server that answers; less than the stop time-out"

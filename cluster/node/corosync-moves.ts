@@ -1,4 +1,5 @@
 import { COROSYNC_CONFIGURATION, COROSYNC_KEY } from '../corosync/configuration';
+import { parseQuorumtool } from '../corosync/status';
 import { assign, REFUSE } from '../shell';
 import { renderChecksums, renderWriteFiles, type NodeFile } from './files';
 
@@ -52,9 +53,8 @@ export interface Membership {
 }
 
 export function parseMembership(text: string): Membership {
-  return {
-    quorate: /^Quorate:\s+Yes/m.test(text),
-    votes: Number(/^Total votes:\s+(\d+)/m.exec(text)?.[1] ?? 0),
-    members: [...text.matchAll(/^ +\d+ +\d+ +(\S+)(?: \(local\))? *$/gm)].map(([, name = '']) => name),
-  };
+  // Nothing is printed while Corosync is not up yet.
+  if (text.trim() === '') return { quorate: false, votes: 0, members: [] };
+  const { quorate, totalVotes, members } = parseQuorumtool(text);
+  return { quorate, votes: totalVotes, members: members.map(({ name }) => name) };
 }

@@ -1,7 +1,7 @@
 import { renderMysqlAgent } from '../../../cluster/cib/mysql-agent';
 import { renderInitialisation } from '../../../cluster/database/initialisation';
 import { databaseProfile } from '../../../cluster/database/profile';
-import { realTools, type RealTools } from '../real-tools';
+import { realTools, type RealTools, type RunResult } from '../real-tools';
 
 /** Does for a real server what systemd would: main process, stop without waiting, kill of the unit. */
 const SYSTEMCTL = `#!/bin/sh
@@ -21,80 +21,89 @@ case "$*" in
 esac
 `;
 
+/** One after the other over the same data directory; each ends with the server stopped or dead. */
+const SCENARIOS = `
+section cycle
+agent monitor; agent stop; agent start; agent monitor; first=$(pid); agent start
+[ "$first" = "$(pid)" ] && echo same; agent stop; agent monitor; agent stop
+grep -iq 'shutdown complete' /tmp/server.log && echo clean
+
+section frozen
+agent start; kill -STOP $(pid)
+agent monitor
+begin=$(seconds); agent stop; took=$(($(seconds) - begin)); [ $took -le 12 ] && echo quick || echo "slow: $took"
+agent monitor; agent start; agent monitor
+
+section killed
+kill -KILL $(pid); sleep 0.5; agent monitor; agent start; agent monitor; agent stop
+
+section beside
+systemctl start x; pid=$(pid); rm /tmp/unit.pid
+agent monitor; agent stop; [ -d /proc/$pid ] && ! grep -q 'State:.Z' /proc/$pid/status && echo lives; agent monitor
+
+section unmounted
+export MOUNTED=/dev/sda1
+agent start
+`;
+
 describe.each([
   ['mariadb', 'bookworm'],
   ['mysql', 'sid'],
 ] as const)('ocf:hadb:mysql over a real %s server', (engine, suite) => {
   const profile = databaseProfile(engine);
-  let tools: RealTools;
+  let result: RunResult;
   beforeAll(() => {
-    tools = realTools(suite);
-  }, 900_000);
-
-  const inNode = (script: string, files: Record<string, string> = {}) =>
-    tools.run(
+    result = realTools(suite).run(
       `set -eu
 export SERVER="${profile.server} --no-defaults --datadir=/var/lib/mysql --socket=${profile.socket} --pid-file=${profile.pidFile} --skip-networking"
 export OCF_RESKEY_unit=${profile.unit} OCF_RESKEY_process=${profile.processes[0]} OCF_RESKEY_client=${profile.client}
-export OCF_RESKEY_device=/dev/drbd1 OCF_RESKEY_query_limit=2 OCF_RESKEY_hung_limit=2 OCF_RESKEY_kill_after=1 OCF_RESKEY_flush_limit=60
+export OCF_RESKEY_device=/dev/drbd1 OCF_RESKEY_query_limit=3 OCF_RESKEY_hung_limit=3 OCF_RESKEY_kill_after=1 OCF_RESKEY_flush_limit=60
 agent() { rc=0; dash /agent "$1" || rc=$?; echo "$1 $rc"; }
 pid() { cat /tmp/unit.pid; }
 seconds() { cut -d. -f1 /proc/uptime; }
-${script}`,
+section() { echo "== $1"; echo "== $1" >&2; }
+sh /initialise >/dev/null 2>&1
+${SCENARIOS}`,
       {
         files: {
           '/agent': renderMysqlAgent(),
           '/initialise': renderInitialisation(profile),
           '/usr/local/bin/systemctl': SYSTEMCTL,
           '/usr/local/bin/findmnt': '#!/bin/sh\necho ${MOUNTED:-/dev/drbd1}\n',
-          ...files,
         },
-        timeoutMs: 150_000,
+        timeoutMs: 240_000,
       },
     );
+  }, 900_000);
+  const part = (name: string, text = result.stdout) =>
+    new RegExp(`^== ${name}\\n([^]*?)(?=^== |$(?![^]))`, 'm').exec(text)?.[1] ?? `(no ${name}: ${result.stderr})`;
 
   it('starts, monitors and cleanly stops the server, each again and again', () => {
-    const { stdout, stderr } = inNode(`sh /initialise >/dev/null 2>&1
-agent monitor; agent stop; agent start; agent monitor; first=$(pid); agent start
-[ "$first" = "$(pid)" ] && echo same; agent stop; agent monitor; agent stop
-grep -iq 'shutdown complete' /tmp/server.log && echo clean`);
-
-    expect({ stdout, stderr }).toMatchObject({
-      stdout: 'monitor 7\nstop 0\nstart 0\nmonitor 0\nstart 0\nsame\nstop 0\nmonitor 7\nstop 0\nclean\n',
-    });
-  }, 180_000);
+    expect(part('cycle')).toBe(
+      'monitor 7\nstop 0\nstart 0\nmonitor 0\nstart 0\nsame\nstop 0\nmonitor 7\nstop 0\nclean\n',
+    );
+  });
 
   it('finds a frozen server, and kills it within seconds though a healthy one would get a minute', () => {
-    const { stdout, stderr } = inNode(`sh /initialise >/dev/null 2>&1
-agent start; kill -STOP $(pid)
-agent monitor
-begin=$(seconds); agent stop; took=$(($(seconds) - begin)); [ $took -le 12 ] && echo quick || echo "slow: $took"
-agent monitor; agent start; agent monitor`);
+    expect(part('frozen')).toBe('start 0\nmonitor 1\nstop 0\nquick\nmonitor 7\nstart 0\nmonitor 0\n');
+    expect(part('frozen', result.stderr)).toMatch(
+      /ocf-exit-reason:the server \(process \d+\) does not answer within 3 s/,
+    );
+  });
 
-    expect(stdout).toBe('start 0\nmonitor 1\nstop 0\nquick\nmonitor 7\nstart 0\nmonitor 0\n');
-    expect(stderr).toMatch(/ocf-exit-reason:the server \(process \d+\) does not answer within 2 s/);
-  }, 180_000);
-
-  it('calls a killed server not running', () => {
-    const { stdout } = inNode(`sh /initialise >/dev/null 2>&1
-agent start; kill -KILL $(pid); sleep 0.5; agent monitor; agent start; agent monitor`);
-
-    expect(stdout).toBe('start 0\nmonitor 7\nstart 0\nmonitor 0\n');
-  }, 180_000);
+  it('calls a killed server not running, and starts it again', () => {
+    expect(part('killed')).toBe('monitor 7\nstart 0\nmonitor 0\nstop 0\n');
+  });
 
   it('finds and stops a server that somebody started beside the service manager', () => {
-    const { stdout } = inNode(`sh /initialise >/dev/null 2>&1
-systemctl start x; pid=$(pid); rm /tmp/unit.pid
-agent monitor; agent stop; [ -d /proc/$pid ] && ! grep -q 'State:.Z' /proc/$pid/status && echo lives; agent monitor`);
-
-    expect(stdout).toBe('monitor 0\nstop 0\nmonitor 7\n');
-  }, 180_000);
+    expect(part('beside')).toBe('monitor 0\nstop 0\nmonitor 7\n');
+  });
 
   it('does not start the server where the replicated file system is not mounted', () => {
-    const { stdout, stderr } = inNode('export MOUNTED=/dev/sda1; agent start');
-
-    expect(stdout).toBe('start 1\n');
-    expect(stderr).toContain('ocf-exit-reason:/dev/sda1 is mounted at /var/lib/mysql instead of /dev/drbd1');
+    expect(part('unmounted')).toBe('start 1\n');
+    expect(part('unmounted', result.stderr)).toContain(
+      'ocf-exit-reason:/dev/sda1 is mounted at /var/lib/mysql instead of /dev/drbd1',
+    );
   });
 });
 

@@ -18,9 +18,11 @@ function entriesOf(seq: number, fate: Fate): LedgerEntry[] {
       return [intent, { kind: 'fail', seq, at: at + 5, why: 'ECONNREFUSED' }];
     case 'applied in silence':
       return [intent, { kind: 'unknown', seq, at: at + 1000, why: 'deadline' }];
-    default:
+    case 'not applied in silence':
       // The writer was cut off: not even the silence was noted.
       return [intent];
+    default:
+      throw new Error(fate);
   }
 }
 
