@@ -1,0 +1,160 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { WorkflowHandle } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { DefaultLogger, Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import * as runbooks from '../../workflows';
+import { DRILL_KINDS } from '../../workflows/messages';
+import { failWith } from './fake-activities';
+import { createFakeCluster, hangUntilCancelled, type FakeCluster } from './fake-cluster';
+import { decide, eventually, stateReached } from './runs';
+import { specificationFor, startTemporalForTests, type RunningWorker } from './temporal-for-tests';
+
+/**
+ * Runs that were open when new code arrives must go on with it. The histories were saved from real runs; a change of the code that they
+ * no longer replay needs `patched()`, or is refused here. To have one made anew, remove its file and run this test.
+ */
+const DIRECTORY = join(__dirname, 'histories');
+const REAL = {
+  workflowsPath: require.resolve('../../workflows'),
+  workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
+};
+
+type Scenario = (worker: RunningWorker, cluster: FakeCluster) => Promise<WorkflowHandle>;
+
+const input = (over: object = {}) => ({ specification: specificationFor(), onFailure: 'fail', ...over });
+const ended = async (handle: WorkflowHandle): Promise<WorkflowHandle> => {
+  await handle.result().catch(() => undefined);
+  return handle;
+};
+
+const SCENARIOS: Record<string, Scenario> = {
+  'build-cluster': async (worker) => ended(await worker.start('buildCluster', input())),
+  'build-cluster-again': async (worker, cluster) => {
+    cluster.built = true;
+    return ended(
+      await worker.start('buildCluster', input({ specification: { ...specificationFor(), prove: 'never' } })),
+    );
+  },
+  'build-cluster-decided': async (worker, cluster) => {
+    cluster.answers['ensureAvailabilitySet'] = [failWith('Denied'), async () => ({ result: 'changed', observed: '' })];
+    const handle = await worker.start('buildCluster', input({ onFailure: 'wait' }));
+    await stateReached(handle, 'waiting');
+    await decide(handle, { step: 'availability-set', decision: 'retry' });
+    return ended(handle);
+  },
+  ...Object.fromEntries(
+    DRILL_KINDS.map((kind): [string, Scenario] => [
+      `failover-drill-${kind}`,
+      async (worker) => ended(await worker.start('failoverDrill', input({ kind }))),
+    ]),
+  ),
+  'failover-drill-failed': async (worker, cluster) => {
+    cluster.answers['awaitPrimary'] = [failWith('AssertionFailed')];
+    return ended(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));
+  },
+  'failover-drill-cancelled': async (worker, cluster) => {
+    cluster.answers['awaitPrimary'] = [hangUntilCancelled];
+    const handle = await worker.start('failoverDrill', input({ kind: 'standby' }));
+    await eventually(async () => expect(cluster.order()).toContain('awaitPrimary/hadb02'));
+    await handle.cancel();
+    return ended(handle);
+  },
+  switchover: async (worker) => ended(await worker.start('switchover', input())),
+  'destroy-cluster': async (worker, cluster) => {
+    const specification = specificationFor();
+    const resources = [
+      { id: '/vm1', kind: 'virtual-machine', name: 'hadb01' },
+      { id: '/vm2', kind: 'virtual-machine', name: 'hadb02' },
+      { id: '/rg', kind: 'resource-group', name: 'hadb' },
+    ];
+    cluster.answers['readDestroyPlan'] = [
+      async () => ({ resources, foreign: [] }),
+      async () => ({ resources: [], foreign: [] }),
+    ];
+    return ended(await worker.start('destroyCluster', input({ specification, confirm: specification.name })));
+  },
+  'plan-cluster': async (worker) => ended(await worker.start('planCluster', { specification: specificationFor() })),
+};
+
+let bundle: { code: string };
+beforeAll(async () => {
+  bundle = await bundleWorkflowCode({ ...REAL, logger: new DefaultLogger('WARN') });
+  const missing = Object.keys(SCENARIOS).filter((name) => !existsSync(fileOf(name)));
+  if (missing.length > 0) await saveHistories(missing);
+}, 300_000);
+jest.setTimeout(60_000);
+
+it.each(Object.keys(SCENARIOS))('the saved run "%s" replays with the code of today', async (name) => {
+  const history = JSON.parse(readFileSync(fileOf(name), 'utf8')) as object;
+
+  const problem = await Worker.runReplayHistory({ workflowBundle: bundle }, history).then(
+    () => undefined,
+    (error: unknown) =>
+      `${String(error)}\nIf no open run can be hurt by the change, remove ${name}.json and run this test again.`,
+  );
+
+  expect(problem).toBeUndefined();
+});
+
+it('every runbook has a saved run', () => {
+  const saved = readdirSync(DIRECTORY).map((file) => typeOf(join(DIRECTORY, file)));
+
+  expect(new Set(saved)).toEqual(new Set(Object.keys(runbooks).filter((name) => name !== 'clusterLock')));
+});
+
+it('a change that open runs cannot survive is caught', async () => {
+  const altered = await bundleWorkflowCode({
+    ...REAL,
+    workflowsPath: require.resolve('./altered-switchover'),
+    logger: new DefaultLogger('WARN'),
+  });
+  const history = JSON.parse(readFileSync(fileOf('switchover'), 'utf8')) as object;
+
+  const replay = Worker.runReplayHistory({ workflowBundle: altered }, history);
+
+  await expect(replay).rejects.toBeInstanceOf(DeterminismViolationError);
+});
+
+function fileOf(name: string): string {
+  return join(DIRECTORY, `${name}.json`);
+}
+
+interface SavedEvent {
+  workflowExecutionStartedEventAttributes?: { workflowType?: { name?: string } };
+  activityTaskScheduledEventAttributes?: { input?: unknown };
+}
+
+function typeOf(file: string): string | undefined {
+  const { events } = JSON.parse(readFileSync(file, 'utf8')) as { events: SavedEvent[] };
+  return events[0]?.workflowExecutionStartedEventAttributes?.workflowType?.name;
+}
+
+/** Host names and paths of the machine that saved it say nothing to a replay. */
+function withoutMachine(key: string, value: unknown): unknown {
+  return key === 'stackTrace' || key === 'identity' ? undefined : value;
+}
+
+/** What activities were given is left out: a replay does not look at it, and it is nine tenths of the size. */
+async function saveHistories(names: string[]): Promise<void> {
+  mkdirSync(DIRECTORY, { recursive: true });
+  const temporal = await startTemporalForTests(REAL);
+  try {
+    for (const name of names) {
+      const cluster = createFakeCluster();
+      const history = await temporal.withWorker(cluster.activities, async (worker) => {
+        const handle = await SCENARIOS[name]?.(worker, cluster);
+        return handle?.fetchHistory();
+      });
+      if (history === undefined) throw new Error(`no history of ${name}`);
+      const saved = JSON.parse(historyToJSON(history)) as { events: SavedEvent[] };
+      for (const { activityTaskScheduledEventAttributes: scheduled } of saved.events) delete scheduled?.input;
+      writeFileSync(fileOf(name), JSON.stringify(saved, withoutMachine));
+    }
+  } finally {
+    await temporal.stop();
+  }
+  execFileSync('npx', ['prettier', '--write', '--log-level', 'warn', ...names.map(fileOf)]);
+}
