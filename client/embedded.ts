@@ -63,6 +63,8 @@ export interface EmbeddedParts {
   lab: LabPiece;
   worker: WorkerProcess;
   labSpecification: string;
+  /** Of two commands that start or end pieces, the second waits for the first. */
+  alone<Result>(this: void, report: PieceReport, work: () => Promise<Result>): Promise<Result>;
   /** A Temporal that the user chose; then none is started here. */
   chosen?: TemporalTarget;
   /** Settings of a worker beyond those of lab and Temporal. */
@@ -70,32 +72,34 @@ export interface EmbeddedParts {
 }
 
 export function createEmbedded(parts: EmbeddedParts): Embedded {
-  const { temporal, lab, worker, chosen, workerEnvironment } = parts;
+  const { temporal, lab, worker, alone, chosen, workerEnvironment } = parts;
+  const startAll = async (report: PieceReport, options: UpOptions): Promise<TemporalTarget> => {
+    // Side by side: an image may take minutes, and so may the first build of the server.
+    const starting = chosen === undefined ? temporal.ensure(report) : Promise.resolve(chosen);
+    const raising = lab.ensure(report, options);
+    // Nothing may go on behind an error message: both come to rest first.
+    await Promise.allSettled([starting, raising]);
+    const [target, labEnvironment] = await Promise.all([starting, raising]);
+    const { process, done } = await worker.ensure({
+      ...workerEnvironment,
+      ...labEnvironment,
+      ...(chosen === undefined ? { TEMPORAL_ADDRESS: target.address, TEMPORAL_NAMESPACE: target.namespace } : {}),
+    });
+    report('HADB_I5002', `worker ${done === 'kept' ? 'runs' : done}, process ${process.pid}, log ${process.logFile}`);
+    return target;
+  };
+  const endAll = async (report: PieceReport): Promise<void> => {
+    // The worker first, so that it ends its calls while lab and server still answer.
+    await worker.stop();
+    report('HADB_I5003', 'worker ended');
+    await Promise.all([
+      lab.stop(report).then(() => report('HADB_I5003', 'lab ended')),
+      temporal.stop().then(() => report('HADB_I5003', 'Temporal ended')),
+    ]);
+  };
   return {
-    async up(report, options = {}) {
-      // Side by side: an image may take minutes, and so may the first build of the server.
-      const starting = chosen === undefined ? temporal.ensure(report) : Promise.resolve(chosen);
-      const raising = lab.ensure(report, options);
-      // Nothing may go on behind an error message: both come to rest first.
-      await Promise.allSettled([starting, raising]);
-      const [target, labEnvironment] = await Promise.all([starting, raising]);
-      const { process, done } = await worker.ensure({
-        ...workerEnvironment,
-        ...labEnvironment,
-        ...(chosen === undefined ? { TEMPORAL_ADDRESS: target.address, TEMPORAL_NAMESPACE: target.namespace } : {}),
-      });
-      report('HADB_I5002', `worker ${done === 'kept' ? 'runs' : done}, process ${process.pid}, log ${process.logFile}`);
-      return target;
-    },
-    async down(report) {
-      // The worker first, so that it ends its calls while lab and server still answer.
-      await worker.stop();
-      report('HADB_I5003', 'worker ended');
-      await Promise.all([
-        lab.stop(report).then(() => report('HADB_I5003', 'lab ended')),
-        temporal.stop().then(() => report('HADB_I5003', 'Temporal ended')),
-      ]);
-    },
+    up: (report, options = {}) => alone(report, () => startAll(report, options)),
+    down: (report) => alone(report, () => endAll(report)),
     async status() {
       return [temporal.status(), ...(await lab.status()), worker.status()];
     },

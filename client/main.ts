@@ -11,7 +11,7 @@ import type * as TemporalModule from './temporal';
 const startModule = () => require('./start') as typeof Start;
 const temporalModule = () => require('./temporal') as typeof TemporalModule;
 
-function main(): Promise<void> {
+async function main(): Promise<void> {
   const settings = readClientSettings();
   const interrupt = new AbortController();
   process.on('SIGINT', () => {
@@ -32,7 +32,9 @@ function main(): Promise<void> {
     examine: () => startModule().examineThisMachine(settings),
     prepareHost: (report) => startModule().prepareThisHost(settings, report),
   };
-  return runCommandLine(process.argv.slice(2), context);
+  await runCommandLine(process.argv.slice(2), context);
+  // What was interrupted may still be at work behind us (an image, a download): it is safe to leave it where it is.
+  if (interrupt.signal.aborted) process.exit();
 }
 
 async function ask(question: string, signal: AbortSignal): Promise<string | undefined> {

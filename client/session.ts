@@ -84,6 +84,25 @@ async function connectChecked(context: ClientContext): Promise<Temporal> {
   }
 }
 
+/** For work that takes minutes and watches no run: Ctrl-C ends the command. Errors: HADB_E4011. */
+export function untilInterrupted<Result>({ interrupt }: ClientContext, work: () => Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const stop = () =>
+      reject(
+        new ClientError(
+          'HADB_E4011',
+          'detached',
+          'interrupted: what is done stays done, and the same command goes on from there',
+        ),
+      );
+    if (interrupt.aborted) return stop();
+    interrupt.addEventListener('abort', stop, { once: true });
+    work()
+      .then(resolve, reject)
+      .finally(() => interrupt.removeEventListener('abort', stop));
+  });
+}
+
 export interface LaunchOptions {
   /** Watch it to its end; otherwise the command returns as soon as the run is open. */
   wait: boolean;

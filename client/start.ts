@@ -1,8 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { withFileLock } from '../processes/file-lock';
 import { readLabSettings, readTemporalCliSettings } from '../settings';
 import type { ClientSettings } from '../settings';
 import type * as DebianArchive from '../lab/images/debian-archive';
+import type * as LabCli from '../lab/cli';
 import type * as Lab from '../lab/lab';
 import type { LabMachineStatus } from '../lab/lab';
 import type * as MachineDrivers from '../lab/machines/driver';
@@ -20,7 +22,7 @@ import type { ReportingFlags } from './reporting/choose-reporter';
 import type { CommandResult } from './reporting/reporter';
 import { buildRequest, drillRequest } from './requests';
 import type { Starter } from './requests';
-import { inSession, launch } from './session';
+import { inSession, launch, untilInterrupted } from './session';
 import type { Session } from './session';
 import { readSpecificationFile } from './specification-file';
 import { chosenTarget } from './temporal';
@@ -44,15 +46,18 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
   const progress = flags.progress === 'auto' && !isInteractive(context) ? 'lines' : flags.progress;
   return inSession(context, { ...flags, progress }, async (session) => {
     const { reporter } = session;
-    await context.prepareHost((code, message) => reporter.notice(code, message));
-    await context.embedded().up((code, message) => reporter.notice(code, message), { image: flags.image });
+    const report: PieceReport = (code, message) => reporter.notice(code, message);
+    await untilInterrupted(context, async () => {
+      await context.prepareHost(report);
+      await context.embedded().up(report, { image: flags.image });
+    });
     const result = await buildAndProve(session, labSpecification(flags.image), {
       taskQueue: context.settings.taskQueue,
       user: context.settings.user,
       onFailure: flags.onFailure ?? (isInteractive(context) ? 'wait' : 'fail'),
     });
     if (flags.down && result.exit !== 'detached') {
-      await context.embedded().down((code, message) => reporter.notice(code, message));
+      await context.embedded().down(report);
     }
     return result;
   });
@@ -84,8 +89,7 @@ function labSpecification(image: LabImage): string {
 
 // `require`, as in application.ts: only the commands that need lab or drivers load them.
 const labModule = () => require('../lab/lab') as typeof Lab;
-const labCommandLine = () =>
-  require('../lab/cli') as { runLabCommand(words: readonly string[], context: ClientContext): Promise<number> };
+const labCommandLine = () => require('../lab/cli') as typeof LabCli;
 const debianArchive = () => require('../lab/images/debian-archive') as typeof DebianArchive;
 const machineDrivers = () => require('../lab/machines/driver') as typeof MachineDrivers;
 
@@ -140,6 +144,12 @@ export function wireEmbedded(settings: ClientSettings): Embedded {
       stateDirectory: settings.stateDirectory,
       codeDirectory: join(PACKAGE_DIRECTORY, 'dist'),
     }),
+    alone: (report, work) =>
+      withFileLock(
+        join(settings.stateDirectory, 'pieces.lock'),
+        () => report('HADB_I5001', 'waiting for another command that starts or ends the pieces'),
+        work,
+      ),
     labSpecification: labSpecification('golden'),
     workerEnvironment: { HADB_TASK_QUEUE: settings.taskQueue, HADB_SECRETS_DIR: settings.secretsDirectory },
     ...(settings.temporalChosen ? { chosen: chosenTarget(settings.temporalEnvironment, settings.temporalUi) } : {}),

@@ -17,7 +17,7 @@ import { readStoredResources } from './control/store';
 import type { ImageKind } from './images/contents';
 import { ensureImage } from './images/image';
 import type { Image } from './images/image';
-import { withFileLock } from './images/lock';
+import { withFileLock } from '../processes/file-lock';
 import { readControlHealth } from './lab-client';
 import { createLabDocument, portOf, readLabDocument, writeLabDocument } from './lab-document';
 import type { LabDocument } from './lab-document';

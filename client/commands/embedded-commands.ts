@@ -3,7 +3,7 @@ import type { LabImage, PieceStatus } from '../embedded';
 import { CLIENT_USER } from '../../cluster/database/statements';
 import { isClientError } from '../messages';
 import type { ReportingFlags } from '../reporting/choose-reporter';
-import { inSession, resolveTarget } from '../session';
+import { inSession, resolveTarget, untilInterrupted } from '../session';
 import { readClusters, renderStatus } from '../status';
 import type { Status } from '../status';
 import { isTemporalUnreachable } from '../watched-run';
@@ -17,9 +17,10 @@ export interface UpFlags extends ReportingFlags {
 
 export function up(context: ClientContext, flags: UpFlags): Promise<void> {
   return inSession(context, spoken(flags), async ({ reporter }) => {
-    const target = await context
-      .embedded()
-      .up((code, message) => reporter.notice(code, message), flags.image === undefined ? {} : { image: flags.image });
+    const options = flags.image === undefined ? {} : { image: flags.image };
+    const target = await untilInterrupted(context, () =>
+      context.embedded().up((code, message) => reporter.notice(code, message), options),
+    );
     const ui = target.uiUrl === undefined ? '' : `, UI ${target.uiUrl}`;
     return { exit: 'passed', summary: `everything runs: Temporal ${target.address}${ui}` };
   });

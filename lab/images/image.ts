@@ -18,7 +18,7 @@ import { removeBuildDirectory } from './build-directory';
 import { imageContents, type ImageContents, type ImageKind } from './contents';
 import { PUBLIC_ARCHIVE, readConfiguredArchive, type DebianArchive } from './debian-archive';
 import { requirePrograms, runProgram, type HostProgram } from './host-programs';
-import { withFileLock } from './lock';
+import { withFileLock } from '../../processes/file-lock';
 import { renderTar, type TarEntry } from './tar';
 import { ensureUmlKernel, type BuildOptions, type UmlKernel } from './uml-kernel';
 

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 
 import { DEBIAN_KEYRING, PUBLIC_ARCHIVE, readConfiguredArchive } from './debian-archive';
 import { requirePrograms, runProgram } from './host-programs';
-import { withFileLock } from './lock';
+import { withFileLock } from '../../processes/file-lock';
 
 export interface UmlKernel {
   /** Ready to execute on this host. */

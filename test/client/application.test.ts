@@ -194,6 +194,43 @@ describe('Ctrl-C', () => {
   });
 });
 
+describe('hadb up', () => {
+  it('tells what it does even when piped, and where Temporal is', async () => {
+    const { context, exit } = await hadb(
+      'up',
+      {},
+      {
+        embedded: {
+          up: async (report) => {
+            report('HADB_I5001', 'starting the Temporal development server');
+            return {
+              address: '127.0.0.1:7233',
+              namespace: 'default',
+              configured: true,
+              uiUrl: 'http://127.0.0.1:8233',
+            };
+          },
+        },
+      },
+    );
+
+    expect(exit).toBe(0);
+    expect(context.process.stderr.text).toBe('starting the Temporal development server\n');
+    expect(context.process.stdout.text).toContain('UI http://127.0.0.1:8233');
+  });
+
+  it('ends at Ctrl-C although an image is being made', async () => {
+    const context = contextForTests({ embedded: { up: () => new Promise(() => undefined) } });
+    const ended = runCommandLine(['up'], context);
+
+    context.interruption.abort();
+    await ended;
+
+    expect(context.process.exitCode).toBe(4);
+    expect(context.process.stderr.text).toContain('the same command goes on from there');
+  });
+});
+
 describe('hadb drill, switchover and destroy', () => {
   it('give each drill an id with kind and time, and know the short words', async () => {
     const { temporal } = await hadb('drill power-off --wait');

@@ -39,6 +39,7 @@ function partsForTests(changes: Partial<EmbeddedParts> = {}) {
       stop: async () => void journal.push('stop worker'),
     },
     labSpecification: '/x/lab.yaml',
+    alone: (_report, work) => work(),
     workerEnvironment: { HADB_TASK_QUEUE: 'hadb' },
     ...changes,
   };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { withFileLock } from '../../../lab/images/lock';
+import { withFileLock } from '../../processes/file-lock';
 
 describe('withFileLock', () => {
   let directory: string;
