@@ -49,6 +49,8 @@ const EXCEPTIONS: Readonly<Record<string, ActivityClass>> = {
   judgeDrill: 'wait',
 };
 
+export const EXCEPTIONAL_ACTIVITIES = Object.keys(EXCEPTIONS);
+
 /** `readX` and its kind change nothing, `awaitX` waits, `submitX` hands an operation to Azure; everything else is a change. */
 export function activityClass(name: string): ActivityClass {
   const exception = EXCEPTIONS[name];
