@@ -334,7 +334,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         state: qmp !== undefined ? 'running' : failure === undefined ? 'stopped' : 'failed',
         ...(pid === undefined ? {} : { pid }),
         logFile,
-        forwards: [...forwards].map(([key, hostPort]) => ({ ...parseForwardKey(key), hostPort })),
+        forwards: [...forwards]
+          .sort(([left], [right]) => left.localeCompare(right))
+          .map(([key, hostPort]) => ({ ...parseForwardKey(key), hostPort })),
         ...(failure === undefined ? {} : { error: failure }),
       };
     },

@@ -39,6 +39,8 @@ export interface FakeGuest {
     port: number,
     options?: { timeoutMs?: number; source?: string },
   ): Promise<'open' | 'refused' | 'silence'>;
+  /** Sends a request over a TCP connection and resolves with all that comes back until the other side closes. */
+  request(to: string, port: number, payload: string, timeoutMs?: number): Promise<string>;
   sendUdp(
     to: string,
     port: number,
@@ -218,6 +220,45 @@ export async function createFakeGuest(options: { address: string; mac: string; w
         flags: TCP_FLAG.rst | TCP_FLAG.ack,
       });
       return 'open';
+    },
+    async request(to, port, payload, timeoutMs = 10_000) {
+      const sourcePort = nextPort++;
+      const address = parseAddress(to);
+      let answer = '';
+      let receiveNext = 0;
+      let sendNext = 501;
+      const transmit = (flags: number, sequence: number, bytes: Buffer = Buffer.alloc(0)) =>
+        sendTcp(address, {
+          sourcePort,
+          destinationPort: port,
+          sequence,
+          acknowledgement: receiveNext,
+          flags,
+          window: 65_535,
+          payload: bytes,
+        });
+      const closed = await within(timeoutMs, false, (done) => {
+        awaitedSegments.set(sourcePort, (segment) => {
+          if ((segment.flags & TCP_FLAG.rst) !== 0) return done(true);
+          if ((segment.flags & TCP_FLAG.syn) !== 0) {
+            receiveNext = (segment.sequence + 1) >>> 0;
+            transmit(TCP_FLAG.psh | TCP_FLAG.ack, sendNext, Buffer.from(payload));
+            sendNext += payload.length;
+            return undefined;
+          }
+          if (segment.sequence !== receiveNext) return transmit(TCP_FLAG.ack, sendNext);
+          answer += segment.payload.toString('latin1');
+          const fin = (segment.flags & TCP_FLAG.fin) !== 0;
+          receiveNext = (receiveNext + segment.payload.length + (fin ? 1 : 0)) >>> 0;
+          if (fin) transmit(TCP_FLAG.fin | TCP_FLAG.ack, sendNext);
+          else if (segment.payload.length > 0) transmit(TCP_FLAG.ack, sendNext);
+          return fin ? done(true) : undefined;
+        });
+        transmit(TCP_FLAG.syn, 500);
+      });
+      awaitedSegments.delete(sourcePort);
+      if (!closed) throw new Error(`${to}:${port} has not closed in ${timeoutMs} ms; it said: ${answer}`);
+      return answer;
     },
     sendUdp(to, port, payload, { sourcePort = 5405, source = options.address, mac: from } = {}) {
       send(
