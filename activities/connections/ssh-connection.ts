@@ -1,6 +1,8 @@
 import type { ClientErrorExtensions } from 'ssh2';
 import { Client } from 'ssh2';
 import { HadbError } from '../../cluster/errors';
+import type { Outcome, RawResult, RootShell } from './root-shell';
+import { openRootShell, unreachable } from './root-shell';
 import { fingerprint } from './ssh-keys';
 
 /** One SSH connection to one node: opened when it is needed, shared by all commands, opened again after it broke. */
@@ -15,25 +17,16 @@ export interface SshTarget {
   hostKey: { type: string; blob: Buffer; location: string };
 }
 
-export interface RawResult {
-  /** Undefined when a signal ended the process. */
-  code: number | undefined;
-  signal: string | undefined;
-  stdout: string;
-  stderr: string;
-  durationMs: number;
-}
-
 export interface ExecuteOptions {
-  /** The whole connection is given up when the command has not ended by then: the node ends it earlier if it can. */
-  deadlineMs: number;
-  /** Sent again once when the connection breaks; only for commands that change nothing. */
+  /** Ends the script on the node. */
+  timeoutMs: number;
+  /** Sent again once when the connection breaks; only for what can be done twice. */
   repeatable: boolean;
 }
 
 export interface SshConnection {
-  /** Errors: NodeUnreachable (the command has not begun), CommandUnknown (it has, and its end is not known), HostKeyMismatch. */
-  execute(command: string, input: Buffer, options: ExecuteOptions): Promise<RawResult>;
+  /** Errors: NodeUnreachable (the script has not begun), CommandUnknown (it has, and its end is not known), HostKeyMismatch. */
+  execute(script: string, input: string | Buffer, options: ExecuteOptions): Promise<RawResult>;
   close(): void;
 }
 
@@ -48,54 +41,63 @@ export interface SshTimings {
 export const SSH_TIMINGS: SshTimings = { connectMs: 15_000, keepaliveMs: 3_000, keepaliveCount: 4 };
 
 /** sshd refuses the eleventh session of a connection (MaxSessions 10); two are left for people. */
-const CHANNELS = 8;
-const OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024;
-/** Output may still be under way when the exit code has come; a daemon that kept the pipe never closes it. */
-const DRAIN_MS = 2_000;
+const SHELLS = 8;
+
+/** An open connection with its shells that have nothing to do. */
+interface Link {
+  client: Client;
+  idle: RootShell[];
+}
 
 export function createSshConnection(
   node: string,
+  shellCommand: string,
   readTarget: () => Promise<SshTarget>,
   timings: SshTimings = SSH_TIMINGS,
 ): SshConnection {
-  let connecting: Promise<Client> | undefined;
+  let linking: Promise<Link> | undefined;
   let closed = false;
-  const slots = createSlots(CHANNELS);
+  const slots = createSlots(SHELLS);
 
   /** The open connection, or a new one; `fresh` tells whether it was opened for this call. */
-  async function connected(): Promise<{ client: Client; fresh: boolean }> {
+  async function linked(): Promise<{ link: Link; fresh: boolean }> {
     if (closed) throw new HadbError('NodeUnreachable', `the sessions to ${node} were closed`, { subject: node });
-    if (connecting !== undefined) return { client: await connecting, fresh: false };
-    const attempt = readTarget().then((target) =>
-      connect(node, target, timings, () => {
-        if (connecting === attempt) connecting = undefined;
-      }),
-    );
-    connecting = attempt;
+    if (linking !== undefined) return { link: await linking, fresh: false };
+    const attempt = readTarget()
+      .then((target) =>
+        connect(node, target, timings, () => {
+          if (linking === attempt) linking = undefined;
+        }),
+      )
+      .then((client) => ({ client, idle: [] }));
+    linking = attempt;
     try {
-      return { client: await attempt, fresh: true };
+      return { link: await attempt, fresh: true };
     } catch (error) {
-      if (connecting === attempt) connecting = undefined;
+      if (linking === attempt) linking = undefined;
       throw error;
     }
   }
 
-  async function once(command: string, input: Buffer, options: ExecuteOptions): Promise<RawResult | Lost> {
-    const { client, fresh } = await connected();
-    const result = await run(node, client, command, input, options.deadlineMs);
-    // A connection that broke while nobody used it is noticed by the first command, which then has not begun.
-    return 'lost' in result && (fresh || result.lost === 'deadline') ? { ...result, final: true } : result;
+  async function once(script: string, input: string | Buffer, timeoutMs: number): Promise<Outcome> {
+    const { link, fresh } = await linked();
+    link.idle = link.idle.filter((shell) => shell.isAlive());
+    const shell = link.idle.pop() ?? openRootShell(node, link.client, shellCommand);
+    const outcome = await shell.run(script, input, timeoutMs);
+    if (outcome.kind === 'result') link.idle.push(shell);
+    if (outcome.kind === 'deadline') link.client.destroy();
+    // A connection that broke while nobody used it is noticed by the first script, which then has not begun.
+    return outcome.kind === 'before' && fresh ? { ...outcome, kind: 'never' } : outcome;
   }
 
   return {
-    async execute(command, input, options) {
+    async execute(script, input, { timeoutMs, repeatable }) {
       const release = await slots.acquire();
       try {
-        const first = await once(command, input, options);
-        if (!('lost' in first)) return first;
-        const again = first.lost === 'before' ? first.final !== true : options.repeatable && first.lost !== 'deadline';
-        const last = again ? await once(command, input, options) : first;
-        if (!('lost' in last)) return last;
+        const first = await once(script, input, timeoutMs);
+        const again = first.kind === 'before' || (first.kind === 'during' && repeatable);
+        const last = again ? await once(script, input, timeoutMs) : first;
+        if (last.kind === 'result') return last.result;
         throw last.error;
       } finally {
         release();
@@ -104,19 +106,13 @@ export function createSshConnection(
 
     close() {
       closed = true;
-      connecting?.then(
-        (client) => client.end(),
+      linking?.then(
+        ({ client }) => client.end(),
         () => undefined,
       );
-      connecting = undefined;
+      linking = undefined;
     },
   };
-}
-
-interface Lost {
-  lost: 'before' | 'during' | 'deadline';
-  error: HadbError;
-  final?: boolean;
 }
 
 function connect(node: string, target: SshTarget, timings: SshTimings, onClose: () => void): Promise<Client> {
@@ -181,101 +177,6 @@ function connect(node: string, target: SshTarget, timings: SshTimings, onClose: 
     }
     return unreachable(node, `no SSH connection to ${where}: ${error.message}`);
   }
-}
-
-function unreachable(node: string, message: string, whatNow?: string): HadbError {
-  return new HadbError('NodeUnreachable', message, { subject: node, ...(whatNow === undefined ? {} : { whatNow }) });
-}
-
-function run(
-  node: string,
-  client: Client,
-  command: string,
-  input: Buffer,
-  deadlineMs: number,
-): Promise<RawResult | Lost> {
-  const startedAt = performance.now();
-  return new Promise<RawResult | Lost>((resolve) => {
-    const stdout = createCapture();
-    const stderr = createCapture();
-    let begun = false;
-    let exit: { code: number | undefined; signal: string | undefined } | undefined;
-    let drain: NodeJS.Timeout | undefined;
-
-    const finish = (lost: Lost['lost'] | undefined, reason: string) => {
-      clearTimeout(deadline);
-      clearTimeout(drain);
-      client.off('close', onClose);
-      const durationMs = performance.now() - startedAt;
-      if (exit !== undefined) {
-        resolve({ ...exit, stdout: stdout.text(), stderr: stderr.text(), durationMs });
-      } else if (lost === 'before' || !begun) {
-        resolve({ lost: 'before', error: unreachable(node, `no command could be started on ${node}: ${reason}`) });
-      } else {
-        resolve({ lost: lost ?? 'during', error: unknownResult(node, reason, stdout.text(), stderr.text()) });
-      }
-    };
-    const onClose = () => finish('during', 'the connection was lost');
-    const deadline = setTimeout(() => {
-      finish('deadline', `no answer within ${Math.round(deadlineMs / 1000)} s`);
-      client.destroy();
-    }, deadlineMs);
-
-    client.on('close', onClose);
-    try {
-      client.exec(command, (error, channel) => {
-        if (error !== undefined) return finish('before', error.message);
-        begun = true;
-        channel.on('data', stdout.add);
-        channel.stderr.on('data', stderr.add);
-        channel.on('error', () => undefined);
-        channel.on('exit', (code: number | null, signal?: string) => {
-          exit = { code: code ?? undefined, signal };
-          drain = setTimeout(() => {
-            finish(undefined, '');
-            channel.close();
-          }, DRAIN_MS);
-        });
-        channel.on('close', () => finish('during', 'the connection was lost'));
-        channel.end(input);
-      });
-    } catch (error) {
-      finish('before', error instanceof Error ? error.message : String(error));
-    }
-  });
-}
-
-function unknownResult(node: string, reason: string, stdout: string, stderr: string): HadbError {
-  const seen = lastLines(`${stdout}\n${stderr}`);
-  return new HadbError('CommandUnknown', `the result of a command on ${node} is not known: ${reason}`, {
-    subject: node,
-    ...(seen === '' ? {} : { observed: seen }),
-    whatNow: 'The next try observes first: what the command did is then seen.',
-  });
-}
-
-/** The end of an output, for messages. */
-export function lastLines(text: string, limit = 500): string {
-  const trimmed = text.trim();
-  if (trimmed.length <= limit) return trimmed;
-  const cut = trimmed.slice(-limit);
-  return `… ${cut.slice(cut.indexOf('\n') + 1)}`;
-}
-
-function createCapture(): { add: (chunk: Buffer) => void; text: () => string } {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  return {
-    add: (chunk) => {
-      // The pipe must go on being emptied, or the command would never end.
-      if (size < OUTPUT_LIMIT_BYTES) chunks.push(chunk);
-      size += chunk.length;
-    },
-    text: () => {
-      const text = Buffer.concat(chunks).toString('utf8');
-      return size > OUTPUT_LIMIT_BYTES ? `${text}\n[cut after ${OUTPUT_LIMIT_BYTES} of ${size} bytes]` : text;
-    },
-  };
 }
 
 function createSlots(count: number): { acquire(): Promise<() => void> } {

@@ -3,11 +3,9 @@ import type { FailureDetails } from '../../cluster/errors';
 import { NODE_PATHS, publicHostName, remoteJobUnit, secretNames } from '../../cluster/ids';
 import type { NodePaths } from '../../cluster/node-scripts/remote-command';
 import {
-  FRAME_END,
   renderChange,
-  renderFrameHeader,
   renderRead,
-  renderRemoteCommand,
+  renderRootShell,
   renderTakeOwnership,
   renderWasDone,
   renderWriteFile,
@@ -36,8 +34,10 @@ import type {
 } from './node-session';
 import { EXIT } from './node-session';
 import type { Redactor, SecretStore } from './secret-store';
-import type { RawResult, SshConnection, SshTimings } from './ssh-connection';
-import { createSshConnection, lastLines, SSH_TIMINGS } from './ssh-connection';
+import type { RawResult } from './root-shell';
+import { lastLines } from './root-shell';
+import type { SshConnection, SshTimings } from './ssh-connection';
+import { createSshConnection, SSH_TIMINGS } from './ssh-connection';
 import { readPublicKey } from './ssh-keys';
 
 export interface NodeSessionsOptions {
@@ -69,7 +69,7 @@ export interface CommandRecord {
   kind: 'read' | 'change' | 'job';
   step?: string;
   durationMs: number;
-  code?: number;
+  code: number;
 }
 
 const TIMINGS: SessionTimings = {
@@ -79,9 +79,6 @@ const TIMINGS: SessionTimings = {
   jobWaitMs: 2_000,
   jobPatienceMs: 120_000,
 };
-
-/** `timeout` sends KILL five seconds after TERM; then the node has five more to say so. */
-const DEADLINE_SLACK_MS = 10_000;
 
 interface Resources extends Required<Omit<NodeSessionsOptions, 'timings' | 'onCommand'>> {
   timings: SessionTimings;
@@ -115,7 +112,7 @@ export function createNodeSessions(options: NodeSessionsOptions): NodeSessions {
           port: node.sshPort,
           user: specification.vm.adminUser,
         });
-        connection = createSshConnection(name, readTarget, resources.timings);
+        connection = createSshConnection(name, renderRootShell(resources.paths), readTarget, resources.timings);
         connections.set(key, connection);
       }
       return createSession(name, connection, resources);
@@ -170,12 +167,8 @@ function createSession(node: string, connection: SshConnection, resources: Resou
     options: CommandOptions & { step?: string; extraMs?: number; repeatable?: boolean },
   ): Promise<CommandResult> {
     const timeoutMs = (options.timeoutMs ?? timings.commandMs) + (options.extraMs ?? 0);
-    const deadlineSeconds = Math.ceil(timeoutMs / 1000);
     const raw = await connection
-      .execute(renderRemoteCommand(paths, { deadlineSeconds }), frame(script, options.input), {
-        deadlineMs: timeoutMs + DEADLINE_SLACK_MS,
-        repeatable: options.repeatable ?? kind === 'read',
-      })
+      .execute(script, options.input ?? '', { timeoutMs, repeatable: options.repeatable ?? kind === 'read' })
       .catch((error: unknown) => {
         throw redactError(redactor, error);
       });
@@ -187,10 +180,10 @@ function createSession(node: string, connection: SshConnection, resources: Resou
       node,
       kind,
       durationMs: raw.durationMs,
+      code: raw.code,
       ...(options.step === undefined ? {} : { step: options.step }),
-      ...(raw.code === undefined ? {} : { code: raw.code }),
     });
-    if (raw.code !== undefined && (options.accept ?? [0]).includes(raw.code)) return { code: raw.code, stdout, stderr };
+    if ((options.accept ?? [0]).includes(raw.code)) return { code: raw.code, stdout, stderr };
     throw explain(raw, { stdout, stderr, timeoutMs, ...(options.step === undefined ? {} : { step: options.step }) });
   }
 
@@ -218,9 +211,7 @@ function createSession(node: string, connection: SshConnection, resources: Resou
     if ((raw.code === 124 || raw.code === 137) && raw.durationMs >= seen.timeoutMs) {
       return failure('CommandUnknown', `${about} did not end within ${seen.timeoutMs / 1000} s and was stopped`);
     }
-    const how =
-      raw.code === undefined ? `was killed by ${raw.signal ?? 'a signal'}` : `failed with exit code ${raw.code}`;
-    return failure('CommandFailed', `${about} ${how}: ${observed}`);
+    return failure('CommandFailed', `${about} failed with exit code ${raw.code}: ${observed}`);
   }
 
   async function change(context: StepContext, script: string, options: CommandOptions = {}): Promise<CommandResult> {
@@ -345,12 +336,6 @@ function createSession(node: string, connection: SshConnection, resources: Resou
       return previous === '' || previous.startsWith(`${context.operation.run} `) ? {} : { previous };
     },
   };
-}
-
-function frame(script: string, input: string | Buffer = ''): Buffer {
-  const body = Buffer.from(script);
-  const data = Buffer.from(input);
-  return Buffer.concat([Buffer.from(renderFrameHeader(body.length, data.length)), body, data, Buffer.from(FRAME_END)]);
 }
 
 /** sudo complains while a node does not know its own name yet. */

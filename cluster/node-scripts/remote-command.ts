@@ -9,30 +9,56 @@ import { EXIT } from './exit-codes';
 export type NodePaths = Readonly<Record<keyof typeof NODE_PATHS, string>>;
 export type Step = Pick<StepContext, 'operation' | 'step' | 'generation'>;
 
+/** A script goes through one environment string, which Linux limits to 128 KiB; what is longer belongs into the input. */
+export const SCRIPT_LIMIT_BYTES = 120 * 1024;
+
 /**
- * The command line for sshd: always the same, because script and input come by standard input. So neither process lists
- * nor sudo's log hold them. `timeout` ends what would outlive its deadline, else it would keep the node's lock.
+ * The command line for sshd: a shell of root that runs one framed script after the other. It is always the same, and
+ * scripts and inputs come by standard input, so that neither process lists nor sudo's log hold them. It stays, because a
+ * login shell and sudo cost ten times as much as a script does.
  *
- * Nothing runs before the closing line has arrived: sshd shows a lost connection as an end of input, and the first half of
- * `rm -rf /var/lib/mysql.old` is another command. The input waits in a file in memory that is gone before the script runs.
+ * Nothing runs before the frame's closing line has arrived: sshd shows a lost connection as an end of input, and the first
+ * half of `rm -rf /var/lib/mysql.old` is another command. The input waits in a file in memory that is gone before the
+ * script runs. `timeout` ends what would outlive its deadline, else it would keep the node's lock.
+ *
+ * On both outputs the frame's nonce, on a line of its own, comes before and after what the script writes; on standard
+ * output the second one is followed by the exit code.
  */
-export function renderRemoteCommand(
-  paths: Pick<NodePaths, 'lock'>,
-  { deadlineSeconds }: { deadlineSeconds: number },
-): string {
-  const receive = `IFS=" " read -r script input || exit 70
+export function renderRootShell(paths: Pick<NodePaths, 'lock'>): string {
+  const shell = `while IFS=" " read -r nonce seconds script input; do
 script=$(head -c "$script")
-if [ "$input" -gt 0 ]; then umask 077; file=${quote(directoryOf(paths.lock))}/hadb-input.$$; head -c "$input" >"$file"; fi
-end=; read -r end || :
-if [ "$input" -gt 0 ]; then exec <"$file"; rm -f "$file"; umask 022; else exec </dev/null; fi
+if [ "$input" -gt 0 ]; then
+file=${quote(directoryOf(paths.lock))}/hadb-input.$$
+umask 077
+head -c "$input" >"$file"
+umask 022
+exec 8<"$file"
+rm -f "$file"
+else exec 8</dev/null
+fi
+end=
+read -r end || :
 [ "$end" = end ] || { echo "the connection was lost before the script was complete" >&2; exit 70; }
-unset input file end
-eval "$script"`;
-  return `sudo -n timeout -k 5 ${deadlineSeconds} /bin/sh -c ${quote(receive)} hadb`;
+echo "$nonce"
+echo "$nonce" >&2
+HADB_SCRIPT=$script timeout -k 5 "$seconds" /bin/sh -c 'script=$HADB_SCRIPT; unset HADB_SCRIPT; eval "$script"' hadb <&8 8<&-
+status=$?
+exec 8<&-
+printf '\n%s %s\n' "$nonce" "$status"
+printf '\n%s\n' "$nonce" >&2
+done`;
+  return `sudo -n /bin/sh -c ${quote(shell)} hadb`;
 }
 
-/** Standard input of `renderRemoteCommand`: this line (lengths in bytes), the script, the input, and the closing line. */
-export const renderFrameHeader = (scriptBytes: number, inputBytes: number): string => `${scriptBytes} ${inputBytes}\n`;
+/** Standard input of `renderRootShell`: this line, the script, the input, and the closing line. */
+export function renderFrameHeader(frame: {
+  nonce: string;
+  deadlineSeconds: number;
+  scriptBytes: number;
+  inputBytes: number;
+}): string {
+  return `${frame.nonce} ${frame.deadlineSeconds} ${frame.scriptBytes} ${frame.inputBytes}\n`;
+}
 export const FRAME_END = 'end\n';
 
 /** A script that changes nothing. */

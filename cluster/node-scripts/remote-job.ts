@@ -29,18 +29,31 @@ export function renderJobStart(
 ): string {
   const directory = jobDirectory(paths, job.unit);
   const at = (file: string) => quote(`${directory}/${file}`);
+  const unit = quote(job.unit);
+  const properties = [
+    'Type=exec',
+    `RuntimeMaxSec=${job.timeoutSeconds}`,
+    'TimeoutStopSec=30',
+    `ExecStopPost=/bin/sh ${directory}/ended`,
+  ];
+  const isLoaded = `[ "$(systemctl show --property=LoadState --value ${unit}.service)" != not-found ]`;
   return `${renderOwned(paths.node, step, job)}
-if [ -e ${at('started')} ] || [ "$(systemctl show --property=LoadState --value ${quote(job.unit)}.service)" != not-found ]; then
+if [ -e ${at('started')} ] || { [ -e ${at('run')} ] && ${isLoaded}; }; then
 echo attached
 exit 0
 fi
 umask 077
-mkdir -p ${quote(directory)}
+[ -d ${quote(directory)} ] || mkdir -p ${quote(directory)}
 cat >${at('input')}
 printf '%s\\n' ${quote(renderRun(paths, step, job))} >${at('run')}
 printf '%s\\n' ${quote(renderEnded(paths, job.unit))} >${at('ended')}
-systemd-run --quiet --collect --unit=${quote(job.unit)} --description=${quote(`hadb: ${step.step}`)} --property=Type=exec --property=RuntimeMaxSec=${job.timeoutSeconds} --property=TimeoutStopSec=30 --property=ExecStopPost=${quote(`/bin/sh ${directory}/ended`)} -- /bin/sh ${at('run')} 9>&-
-echo now`;
+if systemd-run --quiet --collect --unit=${unit} --description=${quote(`hadb: ${step.step}`)} ${properties.map((property) => `--property=${quote(property)}`).join(' ')} -- /bin/sh ${at('run')} 9>&-; then
+echo now
+elif ${isLoaded}; then
+echo attached
+else
+exit 1
+fi`;
 }
 
 /** What the unit runs. `sync` names files: a `started` or `rc` that is seen is on disk. */
@@ -49,7 +62,7 @@ function renderRun(paths: JobPaths, step: Step, job: { unit: string; script: str
 cd ${quote(jobDirectory(paths, job.unit))}
 umask 022
 exec 9>running
-flock -n 9 || exit 0
+flock 9
 [ ! -e started ] || exit 0
 cat ${quote(paths.bootId)} >started.new
 sync started.new

@@ -108,8 +108,12 @@ describe('a command that reads', () => {
     const { stdout } = await node.read('cat; echo "$0"', { input: 'a secret input' });
 
     expect(stdout).toBe('a secret inputhadb\n');
-    expect(fake.commands.join('\n')).not.toMatch(/secret|cat;/);
+    expect(fake.commands.join('\n')).not.toMatch(/a secret|cat;/);
     expect(readdirSync(inSandbox('run'))).toEqual([]);
+    const { stdout: processes } = await node.read(
+      'ps -ww -o args= --ppid $PPID; ps -ww -o args= $$; : a-word-of-the-script',
+    );
+    expect(processes).not.toContain('a-word-of-the-script');
   });
 
   it('carries binary input of any size unchanged', async () => {
@@ -150,11 +154,36 @@ describe('a command that reads', () => {
     await expect(node.read('exit 124')).rejects.toMatchObject({ code: 'CommandFailed' });
   });
 
-  it('a process that was killed has failed', async () => {
+  it('says when the shell of root is killed at its start', async () => {
     fake.sandbox.install('sudo', '#!/bin/sh\nkill -KILL $$\n');
 
     await expect(node.read('true')).rejects.toMatchObject({ code: 'CommandFailed' });
     await expect(node.read('true')).rejects.toThrow('killed by SIGKILL');
+  });
+
+  it('whose shell is killed under it has an unknown result, and the next one gets a new shell', async () => {
+    await node.takeOwnership(contextOf());
+
+    await expect(node.change(contextOf(), 'kill -KILL $(ps -o ppid= $PPID)')).rejects.toMatchObject({
+      code: 'CommandUnknown',
+    });
+    expect((await node.read('echo alive')).stdout).toBe('alive\n');
+  });
+
+  it('leaves nothing to the next one in the same shell: no variable, no directory, no output of a daemon', async () => {
+    await node.read(`cd /; leftover=yes; (sleep 0.2; echo late; echo late >&2) & exit 0`);
+    await pause(500);
+
+    const next = await node.read('echo "${leftover-none} ${HADB_SCRIPT-none} $(pwd)"');
+
+    expect(next).toEqual({ code: 0, stdout: `none none ${process.cwd()}\n`, stderr: '' });
+    expect(fake.commands).toHaveLength(1);
+  });
+
+  it('returns output that looks like a frame as it is', async () => {
+    const { stdout } = await node.read(`printf '\\nabc 0\\nno newline at the end'`);
+
+    expect(stdout).toBe('\nabc 0\nno newline at the end');
   });
 
   it('says when a node lets nobody become root', async () => {
@@ -207,6 +236,7 @@ describe('a connection', () => {
   it('that broke while nobody used it is opened again, also for a change', async () => {
     await node.takeOwnership(contextOf());
     fake.dropConnections();
+    await pause(50);
 
     await expect(node.change(contextOf(), 'echo done')).resolves.toMatchObject({ stdout: 'done\n' });
   });
@@ -384,22 +414,21 @@ describe('a change', () => {
 
 describe('a script that arrives in part', () => {
   it.each([
-    ['in the script', 14],
-    ['in the input', 40],
-    ['before the closing line', 46],
+    ['in the script', 24],
+    ['in the input', 50],
+    ['before the closing line', 57],
   ])('does not run at all: cut %s', async (_where, length) => {
     await node.read('true');
     const command = fake.commands[0] ?? '';
     const moved = inSandbox('m');
     const script = `: >'m'; cat >>'m'; echo 1234567`;
-    const whole = `${script.length} 10\n${script}0123456789end\n`;
-
+    const whole = `nonce 10 ${script.length} 10\n${script}0123456789end\n`;
     const run = (input: string) =>
       spawnSync('/bin/sh', ['-c', command], { env: fake.sandbox.environment, cwd: fake.sandbox.directory, input });
 
     expect(run(whole.slice(0, length)).status).toBe(70);
     expect(existsSync(moved)).toBe(false);
-    expect(run(whole).status).toBe(0);
+    expect(run(whole).stdout.toString()).toBe('nonce\n1234567\n\nnonce 0\n');
     expect(readFileSync(moved, 'utf8')).toBe('0123456789');
   });
 });
