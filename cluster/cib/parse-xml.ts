@@ -46,21 +46,11 @@ export const attributeOf = (element: XmlElement | undefined, name: string): stri
   return value === undefined ? undefined : String(value);
 };
 
-/** The text of an element stands among its attributes under this name. */
-export const TEXT = '#text';
-
 type Node = Record<string, unknown>;
 
 function toElement(node: Node): XmlElement[] {
   const name = Object.keys(node).find((key) => key !== ':@');
   if (name === undefined || name === '#text') return [];
   const content = Array.isArray(node[name]) ? (node[name] as Node[]) : [];
-  const text = content.map((child) => (typeof child['#text'] === 'string' ? child['#text'] : '')).join('');
-  return [
-    {
-      name,
-      attributes: { ...(node[':@'] as Record<string, string> | undefined), ...(text === '' ? {} : { [TEXT]: text }) },
-      children: content.flatMap(toElement),
-    },
-  ];
+  return [{ name, attributes: (node[':@'] ?? {}) as Record<string, string>, children: content.flatMap(toElement) }];
 }

@@ -9,9 +9,6 @@ export interface Quorum {
   members: { id: number; name: string }[];
 }
 
-/** Prints what `parseQuorumtool` reads. Exit code 2 is an answer: not quorate. */
-export const readQuorum = (): string => 'corosync-quorumtool -s || [ "$?" -eq 2 ]\n';
-
 /** @throws HadbError CommandFailed when Corosync does not run, or the text is not that of `corosync-quorumtool -s`. */
 export function parseQuorumtool(text: string): Quorum {
   const field = (name: string) => new RegExp(`^${name}: +(\\S+)`, 'm').exec(text)?.[1];

@@ -1,5 +1,5 @@
 import { unreadable } from '../errors';
-import { DRBD_MINOR, DRBD_RESOURCE } from '../specification/specification';
+import { DRBD_RESOURCE } from '../specification/specification';
 
 /** One node's view of the resource. The words are DRBD's own: `UpToDate`, `StandAlone`, `SyncTarget`. */
 export interface DrbdState {
@@ -88,72 +88,6 @@ export const isInSync = (state: DrbdState): boolean =>
   state.disk === 'UpToDate' &&
   state.peerDisk === 'UpToDate' &&
   state.outOfSyncKiB === 0;
-
-/** A running resync or verify, from `/proc/drbd` (8.4 only). */
-export interface SyncProgress {
-  percent: number;
-  /** What is left to copy. */
-  leftKiB: number;
-  speedKiBPerSecond?: number;
-  finishSeconds?: number;
-}
-
-export interface ProcDrbd {
-  moduleVersion: string;
-  /** Of the minor asked for; undefined when it is not configured. */
-  state?: Pick<DrbdState, 'role' | 'peerRole' | 'connection' | 'disk' | 'peerDisk' | 'outOfSyncKiB'> & {
-    sync?: SyncProgress;
-  };
-}
-
-/** @throws HadbError CommandFailed when the text is not `/proc/drbd`. */
-export function parseProcDrbd(text: string, minor: number = DRBD_MINOR): ProcDrbd {
-  const moduleVersion = /^version: (\S+)/m.exec(text)?.[1];
-  if (moduleVersion === undefined) throw unreadable('/proc/drbd', text);
-  const block = new RegExp(`^ *${minor}: (cs:[^]*?)(?=^ *\\d+: cs:|$(?![^]))`, 'm').exec(text)?.[1];
-  const state = block === undefined ? null : /^cs:(\S+) ro:(\w+)\/(\w+) ds:(\w+)\/(\w+)/.exec(block);
-  if (block === undefined || state === null) return { moduleVersion };
-  const [, connection = '', role = '', peerRole = '', disk = '', peerDisk = ''] = state;
-  const sync = readSync(block);
-  return {
-    moduleVersion,
-    state: {
-      connection,
-      role,
-      peerRole,
-      disk,
-      peerDisk,
-      outOfSyncKiB: Number(/\boos:(\d+)/.exec(block)?.[1] ?? 0),
-      ...(sync === undefined ? {} : { sync }),
-    },
-  };
-}
-
-/** `23.4 %, 61 MiB/s, 1 min 4 s left`. */
-export function describeSync(sync: SyncProgress): string {
-  const parts = [`${sync.percent.toFixed(1)} %`];
-  if (sync.speedKiBPerSecond !== undefined) parts.push(`${Math.round(sync.speedKiBPerSecond / 1024)} MiB/s`);
-  if (sync.finishSeconds !== undefined) {
-    const [hours, minutes] = [Math.floor(sync.finishSeconds / 3600), Math.floor(sync.finishSeconds / 60) % 60];
-    parts.push(
-      `${hours > 0 ? `${hours} h ` : ''}${hours + minutes > 0 ? `${minutes} min ` : ''}${sync.finishSeconds % 60} s left`,
-    );
-  }
-  return parts.join(', ');
-}
-
-function readSync(block: string): SyncProgress | undefined {
-  const [, percent, left, , unit] = /sync'ed: *([\d.]+)% \((\d+)\/(\d+)\)([MK])/.exec(block) ?? [];
-  if (percent === undefined || left === undefined) return undefined;
-  const [, hours, minutes, seconds] = /finish: (\d+):(\d+):(\d+)/.exec(block) ?? [];
-  const speed = /speed: ([\d,]+)/.exec(block)?.[1];
-  return {
-    percent: Number(percent),
-    leftKiB: Number(left) * (unit === 'M' ? 1024 : 1),
-    ...(speed === undefined ? {} : { speedKiBPerSecond: Number(speed.replaceAll(',', '')) }),
-    ...(hours === undefined ? {} : { finishSeconds: Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) }),
-  };
-}
 
 function readFields(text: string): Map<string, string> {
   return new Map(

@@ -1,7 +1,7 @@
 import { renderCib, renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
 import { clusterProblems, parseCrmMon, promotedNodes } from '../../../cluster/cib/crm-mon';
 import { compareCib, parseCibConfiguration } from '../../../cluster/cib/difference';
-import { disruptions, parseCrmSimulate, parseCrmVerify, parseStatus } from '../../../cluster/cib/tools';
+import { disruptions, parseCrmSimulate } from '../../../cluster/cib/tools';
 import { databaseProfile } from '../../../cluster/database/profile';
 import { timingOf } from '../../../cluster/timing';
 import { realTools, type RealTools } from '../real-tools';
@@ -34,7 +34,7 @@ describe.each([
   const run = (script: string) => tools.run(SETTLE + script, { files });
 
   it.each(['/managed.xml', '/online.xml', '/first.xml'])('finds nothing wrong with %s', (file) => {
-    expect(parseCrmVerify(run(`crm_verify -V -x ${file}`))).toEqual({ valid: true, complaints: [] });
+    expect(run(`crm_verify -V -x ${file}`)).toEqual({ code: 0, stdout: '', stderr: '' });
   });
 
   it.each([
@@ -42,10 +42,10 @@ describe.each([
     ['an unknown element', 's/rsc_colocation/rsc_collocation/'],
     ['a schema from the future', 's/validate-with="[^"]*"/validate-with="pacemaker-9.9"/'],
   ])('complains about %s', (_, change) => {
-    const verification = parseCrmVerify(run(`sed '${change}' /online.xml >/bad.xml; crm_verify -V -x /bad.xml`));
+    const { code, stderr } = run(`sed '${change}' /online.xml >/bad.xml; crm_verify -V -x /bad.xml`);
 
-    expect(verification.valid).toBe(false);
-    expect(verification.complaints).not.toEqual([]);
+    expect(code).not.toBe(0);
+    expect(stderr).not.toBe('');
   });
 
   it('starts everything on the preferred node, and crm_mon calls the result healthy', () => {
@@ -125,10 +125,6 @@ CIB_file=/cib.xml cibadmin --query`);
   it('answers with its status in XML when it does not run', () => {
     const { stdout } = run('crm_mon -1 --output-as=xml');
 
-    expect(parseStatus(stdout, 'crm_mon')).toMatchObject({
-      code: 102,
-      errors: expect.arrayContaining([expect.stringContaining('refused')]),
-    });
     expect(parseCrmMon(stdout).available).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-import { describeDrbd, describeSync, isInSync, parseEvents2, parseProcDrbd } from '../../../cluster/drbd/state';
+import { describeDrbd, isInSync, parseEvents2 } from '../../../cluster/drbd/state';
 
 /** Field order and names as drbdsetup-84 9.22.0 prints them. */
 const CONNECTED = `exists resource name:r0 role:Primary suspended:no write-ordering:flush
@@ -85,46 +85,5 @@ describe('parseEvents2', () => {
     expect(describeDrbd(parseEvents2(SYNCING))).toBe(
       'Primary/Secondary Connected UpToDate/Inconsistent SyncSource, 4194304 KiB out of sync',
     );
-  });
-});
-
-const PROC = `version: 8.4.11 (api:1/proto:86-101)
-srcversion: 96ED19D4C144624490A9AB1
-
- 1: cs:SyncTarget ro:Secondary/Primary ds:Inconsistent/UpToDate C r-----
-    ns:0 nr:958464 dw:957440 dr:0 al:0 bm:0 lo:2 pe:4 ua:1 ap:0 ep:1 wo:f oos:4284220
-	[==>.................] sync'ed: 18.4% (4180/5116)M
-	finish: 0:01:10 speed: 61,036 (59,840) want: 102,400 K/sec
-`;
-
-describe('parseProcDrbd', () => {
-  it('reads percent, rate and time left of a resync', () => {
-    const { moduleVersion, state } = parseProcDrbd(PROC);
-
-    expect(moduleVersion).toBe('8.4.11');
-    expect(state?.sync).toEqual({ percent: 18.4, leftKiB: 4180 * 1024, speedKiBPerSecond: 61_036, finishSeconds: 70 });
-    expect(state).toMatchObject({ connection: 'SyncTarget', disk: 'Inconsistent', outOfSyncKiB: 4_284_220 });
-  });
-
-  it('says a resync for people', () => {
-    expect(describeSync(parseProcDrbd(PROC).state!.sync!)).toBe('18.4 %, 60 MiB/s, 1 min 10 s left');
-  });
-
-  it('finds the minor among others, and its own progress only', () => {
-    const other = PROC.slice(PROC.indexOf(' 1: cs')).replace(' 1: cs', ' 2: cs');
-    const quiet = ` 1: cs:Connected ro:Primary/Secondary ds:UpToDate/UpToDate C r-----\n    ns:0 nr:0 dw:0 dr:0 al:0 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:0\n`;
-
-    const { state } = parseProcDrbd(`version: 8.4.11 (api:1/proto:86-101)\nsrcversion: 96\n\n${quiet}${other}`);
-
-    expect(state).toMatchObject({ connection: 'Connected', outOfSyncKiB: 0 });
-    expect(state?.sync).toBeUndefined();
-  });
-
-  it('has no state for a minor that is not configured', () => {
-    expect(parseProcDrbd('version: 8.4.11 (api:1/proto:86-101)\nsrcversion: 96\n').state).toBeUndefined();
-  });
-
-  it('refuses an empty file', () => {
-    expect(() => parseProcDrbd('')).toThrow('/proc/drbd');
   });
 });
