@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { join } from 'node:path';
@@ -66,7 +66,7 @@ export function createPackageMirror(options: PackageMirrorOptions): PackageMirro
           else fetchInto(new URL(location, target).href, request, response, redirects - 1);
           return;
         }
-        response.writeHead(status, answer.headers);
+        response.writeHead(status, endToEndHeaders(answer));
         pipeline(answer, response, () => undefined);
       },
     );
@@ -188,6 +188,12 @@ function forwardedHeaders(request: IncomingMessage): Record<string, string> {
       return typeof value === 'string' ? [[name, value]] : [];
     }),
   );
+}
+
+/** All but those that are about the connection to the mirror itself. */
+function endToEndHeaders(answer: IncomingMessage): IncomingHttpHeaders {
+  const hop = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'trailer', 'transfer-encoding', 'upgrade']);
+  return Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !hop.has(name)));
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {

@@ -168,6 +168,21 @@ describe('the mirror', () => {
     expect(await get('/debian/moved')).toEqual({ status: 200, text: 'content of /elsewhere/file' });
   });
 
+  test("keeps to itself how long the host's mirror would hold the connection", async () => {
+    await mirror.setOpen(true);
+    const headers = await new Promise<IncomingMessage['headers']>((resolve) => {
+      const options = {
+        socketPath: join(directory, 'mirror.sock'),
+        path: '/debian/x',
+        headers: { connection: 'close' },
+      };
+      request(options, (response) => resolve(response.resume().headers)).end();
+    });
+
+    expect(headers).toMatchObject({ 'content-type': 'text/plain', connection: 'close' });
+    expect(headers).not.toHaveProperty('keep-alive');
+  });
+
   test('only reads', async () => {
     await mirror.setOpen(true);
 
