@@ -46,7 +46,7 @@ export async function follow(options: FollowOptions): Promise<FollowEnd> {
       state.firstRunId ??= look.firstRunId;
       const replaced = look.firstRunId !== state.firstRunId;
       if (replaced || !isOpen(look.status)) {
-        const ending = await run.ending(replaced ? (state.runId ?? state.firstRunId) : look.runId);
+        const ending = await readEnding(run, state, look, replaced);
         if (ending.progress !== undefined) update(state, ending.progress, onEvent);
         return { kind: 'ended', ending };
       }
@@ -63,6 +63,14 @@ export async function follow(options: FollowOptions): Promise<FollowEnd> {
     await clock.sleep(Math.min(pollMs * 2 ** Math.min(state.failures, 10), Math.max(pollMs, MAX_BACKOFF_MS)), stop);
   }
   return { kind: 'detached', ...(state.progress === undefined ? {} : { progress: state.progress }) };
+}
+
+/** A cancelled or terminated run returns nothing, but its step table can still be asked for. */
+async function readEnding(run: WatchedRun, state: FollowState, look: RunLook, replaced: boolean): Promise<RunEnding> {
+  const ending = await run.ending(replaced ? (state.runId ?? look.firstRunId) : look.runId);
+  if (ending.progress !== undefined || replaced) return ending;
+  const progress = await run.progress();
+  return progress === undefined ? ending : { ...ending, progress };
 }
 
 interface FollowState {

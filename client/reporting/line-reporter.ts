@@ -72,6 +72,8 @@ export function createLineReporter(
       if (level !== 'info' && settings.githubActions) say(annotation(level, code, message));
     },
     result(result) {
+      // Where watching has stopped, `detached` has said everything.
+      if (result.exit === 'detached' && result.run?.status === 'RUNNING') return;
       const stdoutPaint = paintFor(streams.stdout, settings);
       for (const line of resultLines(result, stdoutPaint)) streams.stdout.write(`${line}\n`);
     },

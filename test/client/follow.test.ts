@@ -169,6 +169,13 @@ describe('watching a run', () => {
     expect(asked).toEqual(['r2']);
   });
 
+  it('asks a cancelled run, which returns nothing, for its step table', async () => {
+    const progress = progressOf([record({ id: 'first', state: 'cancelled' })], { state: 'cancelled' });
+    const run = scriptedRun([{ look: { status: 'CANCELLED' }, progress }], { status: 'CANCELLED' });
+
+    expect((await watch(run)).end).toEqual({ kind: 'ended', ending: { status: 'CANCELLED', progress } });
+  });
+
   it('ends with an error that is not about the connection', async () => {
     const run = scriptedRun([{}]);
     run.look = () => Promise.reject(new Error('no such run'));
