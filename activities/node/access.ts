@@ -55,16 +55,15 @@ export function createAccessActivities({ sessions }: Pick<NodeDependencies, 'ses
       };
     },
 
-    /** Writes the owner file. Errors: NotOwner while a job of another operation runs on the node. */
+    /**
+     * Writes the owner file: bookkeeping, no change of the cluster. Errors: NotOwner while a job of another operation runs on
+     * the node.
+     */
     async takeOwnership(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
-      const { previous } = await session.takeOwnership(step);
-      const own = previous?.includes(step.operation.run) === true;
-      return {
-        result: own ? 'unchanged' : 'changed',
-        observed: previous === undefined || previous === '' ? 'no owner' : `owner ${previous}`,
-        ...(own ? {} : { done: `owner is ${step.operation.workflowId}` }),
-      };
+      const { previous = '' } = await session.takeOwnership(step);
+      const before = previous.includes(step.operation.run) ? 'ours already' : previous === '' ? 'nobody' : previous;
+      return { result: 'unchanged', observed: `owner: ${before}; now ${step.operation.workflowId}` };
     },
 
     async writeHostsEntries(step: NodeStep): Promise<StepOutcome> {

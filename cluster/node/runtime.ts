@@ -34,7 +34,7 @@ for process in /proc/[0-9]*; do
   name=
   { read -r name <"$process/comm"; } 2>/dev/null || :
   case $name in
-  mysqld|mariadbd) printf 'serverPid=%s\\n' "\${process#/proc/}"; answer=unknown ;;
+  mysqld|mariadbd) printf 'serverPid=%s\\n' "\${process##*/}"; answer=unknown ;;
   pacemakerd) echo pacemaker=active ;;
   corosync) echo corosync=active ;;
   esac

@@ -117,6 +117,7 @@ export const COPIED = '980F6B5B67270CE6:0000000000000000:95916627A4B7D752:000000
 export function prepareNode(bench: ScriptBench, view: DrbdView | 'down' = {}, gi = EQUAL): void {
   bench.file('/proc/mounts', '/dev/sda1 / ext4 rw 0 0\n');
   bench.file('/proc/drbd', 'version: 8.4.11 (api:1/proto:86-101)\n');
+  bench.file('/sys/module/drbd/version', '8.4.11\n');
   bench.file('/dev/drbd1', Buffer.alloc(8192));
   bench.program('drbdsetup', view === 'down' ? 'exit 10' : `cat <<'EVENTS'\n${events2(view)}\nEVENTS`);
   bench.mover('moved');
