@@ -59,6 +59,9 @@ export const untilCancelled = (onStopped: () => void) => async (): Promise<StepO
   }
 };
 
+/** As an activity of a killed worker: it never says anything again. */
+export const fallSilent = async (): Promise<StepOutcome> => await cancelled();
+
 /** Waits for a promise of the test, heartbeating meanwhile. */
 export const waitFor = (release: Promise<void>) => async (): Promise<StepOutcome> => {
   const timer = setInterval(() => heartbeat(), 200);

@@ -2,7 +2,7 @@ import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/clie
 import { CancelledFailure } from '@temporalio/common';
 import type { Progress } from '../../cluster/step';
 import { progressQuery } from '../../workflows/messages';
-import { failWith, ScriptedActivities, succeed, untilCancelled, waitFor } from './fake-activities';
+import { failWith, fallSilent, ScriptedActivities, succeed, untilCancelled, waitFor } from './fake-activities';
 import { currentDetails, decide, eventually, failureOf, progressIn, stateReached, stepOf } from './runs';
 import { specificationFor, startTemporalForTests, type TemporalForTests } from './temporal-for-tests';
 
@@ -69,6 +69,20 @@ describe('a step', () => {
 
     expect(stepOf(progress, 'first')).toMatchObject({ state: 'done', attempts: 3 });
     expect(stepOf(progress, 'first')).not.toHaveProperty('failure');
+  });
+
+  it('whose worker falls silent is made again once its heartbeat has stayed away, and that try does not count', async () => {
+    const fakes = new ScriptedActivities({ first: [fallSilent, succeed] });
+
+    const { progress, seconds } = await temporal.withWorker(fakes, async (worker) => {
+      const startedAt = performance.now();
+      const progress: Progress = await (await worker.start('oneStep', failing())).result();
+      return { progress, seconds: (performance.now() - startedAt) / 1000 };
+    });
+
+    expect(fakes.calls).toHaveLength(2);
+    expect(stepOf(progress, 'first')).toMatchObject({ state: 'done', attempts: 1 });
+    expect(seconds).toBeGreaterThan(14);
   });
 
   it('is not tried again after a final error, and its evidence reaches the client', async () => {

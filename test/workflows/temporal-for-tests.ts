@@ -65,6 +65,7 @@ export async function startTemporalForTests(
       workflowBundle: bundle,
       activities: { ...createLockActivities(), ...activities },
       shutdownGraceTime: 0,
+      workflowThreadPoolSize: 1,
     });
     const running = worker.run();
     return {
