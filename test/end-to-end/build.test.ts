@@ -1,0 +1,188 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildWorkflowId } from '../../cluster/ids';
+import type { Progress } from '../../cluster/step';
+import { readEndState, readFingerprint } from './end-state';
+import { createHadb, outcomesOf, resultOf } from './hadb';
+import type { CommandOutcome, Hadb } from './hadb';
+
+/** The article on real machines. The tests of one part go on where the one before has ended: a build costs a minute. */
+
+const SPECIFICATION = {
+  name: 'hadb',
+  network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] },
+  vm: { image: { publisher: 'hadb', offer: 'lab', sku: 'golden', version: 'latest' } },
+  dataDisk: { sizeGiB: 1 },
+  drbd: { initialSync: 'full' as const },
+  corosync: { tokenMs: 3000 },
+};
+const BUILD = buildWorkflowId(SPECIFICATION.name);
+const MINUTES = 60_000;
+/** On a loaded machine; in quiet each part takes a fraction of it. */
+const PART_MS = 20 * MINUTES;
+
+let hadb: Hadb;
+let undisturbed: Record<string, string> | undefined;
+
+const build = (...flags: string[]) =>
+  hadb.succeed(['build', hadb.specificationFile, '--wait', '--json', '--on-failure', 'fail', ...flags], {
+    timeoutMs: PART_MS,
+  });
+
+const drill = (kind: string) =>
+  hadb.succeed(['drill', kind, hadb.specificationFile, '--wait', '--json', '--on-failure', 'fail'], {
+    timeoutMs: PART_MS,
+  });
+
+const notUnchanged = (outcome: CommandOutcome) =>
+  [...outcomesOf(outcome)].filter(([, { result }]) => result !== 'unchanged').map(([step]) => step);
+
+beforeAll(async () => {
+  hadb = createHadb(SPECIFICATION);
+  await hadb.succeed(['up', '--image', 'golden'], { timeoutMs: PART_MS });
+}, PART_MS);
+
+afterAll(() => hadb.close(), 10 * MINUTES);
+
+describe('an undisturbed build', () => {
+  it(
+    'turns two machines into the cluster, with a full first synchronisation, and passes its failover tests',
+    async () => {
+      const built = await build();
+
+      const result = resultOf(built);
+      expect(result.verdict).toMatchObject({ passed: true });
+      expect(outcomesOf(built).get('await-initial-sync')?.verified ?? '').toContain('UpToDate');
+      undisturbed = await readEndState(hadb);
+    },
+    PART_MS,
+  );
+
+  it(
+    'run again changes nothing, restarts nothing, moves nothing',
+    async () => {
+      const before = await readFingerprint(hadb);
+
+      const again = await build();
+
+      expect(notUnchanged(again)).toEqual([]);
+      expect(await readFingerprint(hadb)).toEqual(before);
+    },
+    PART_MS,
+  );
+
+  it(
+    'is switched over, and a build run there while node 2 is primary changes nothing either',
+    async () => {
+      await hadb.succeed(['switchover', hadb.specificationFile, '--wait', '--json', '--on-failure', 'fail'], {
+        timeoutMs: PART_MS,
+      });
+      const before = await readFingerprint(hadb);
+
+      const again = await build();
+
+      expect(notUnchanged(again)).toEqual([]);
+      expect(await readFingerprint(hadb)).toEqual(before);
+    },
+    PART_MS,
+  );
+
+  it(
+    'reports a setting that was changed by hand as drift, and leaves it',
+    async () => {
+      const node = await hadb.node('hadb01');
+      await node.read("sed -i 's/^# by hand$//; $a # by hand' /etc/corosync/corosync.conf");
+
+      const again = await build();
+
+      const drift = [...outcomesOf(again).values()].flatMap(({ drift }) => drift ?? []);
+      expect(drift.join('\n')).toMatch(/corosync\.conf/);
+      expect((await node.read('tail -n 1 /etc/corosync/corosync.conf')).stdout).toContain('# by hand');
+      await node.read("sed -i '$d' /etc/corosync/corosync.conf");
+    },
+    PART_MS,
+  );
+
+  it.each(['manual', 'standby', 'node-shutdown', 'node-power-off'])(
+    'passes the drill %s: the query answers before and after, and no acknowledged write is lost',
+    async (kind) => {
+      const drilled = await drill(kind);
+
+      const { verdict } = resultOf(drilled);
+      expect(verdict).toMatchObject({ passed: true });
+      expect(verdict?.checks.filter(({ passed }) => !passed)).toEqual([]);
+    },
+    PART_MS,
+  );
+
+  it(
+    'refuses to be destroyed under a wrong name, and is destroyed under its own',
+    async () => {
+      const refused = await hadb.run(['destroy', hadb.specificationFile, '--confirm', 'other', '--wait', '--json']);
+      const destroyed = await hadb.succeed(
+        ['destroy', hadb.specificationFile, '--confirm', SPECIFICATION.name, '--wait', '--json'],
+        { timeoutMs: PART_MS },
+      );
+
+      expect(refused.code).not.toBe(0);
+      expect(resultOf(destroyed).outcome).toBe('passed');
+      expect((await hadb.pieces()).filter(({ name }) => name.startsWith('machine'))).toEqual([]);
+    },
+    PART_MS,
+  );
+});
+
+describe('a build whose pieces are killed all the time', () => {
+  /** The piece is killed while the step runs, and started again at once, or after the pause. */
+  const KILLS: { step: string; pieces: ('worker' | 'temporal' | 'control')[]; pauseMs?: number }[] = [
+    { step: 'virtual-machine/hadb01', pieces: ['control'] },
+    { step: 'partition-data-disk/hadb01', pieces: ['worker'] },
+    { step: 'create-drbd-metadata/hadb02', pieces: ['worker'] },
+    { step: 'await-initial-sync', pieces: ['worker'] },
+    { step: 'make-file-system/hadb01', pieces: ['worker'] },
+    { step: 'initialise-data-directory/hadb01', pieces: ['temporal'], pauseMs: 30_000 },
+    { step: 'create-schema/hadb01', pieces: ['worker'] },
+    { step: 'start-pacemaker/hadb01', pieces: ['worker', 'temporal', 'control'] },
+    { step: 'end-maintenance/hadb01', pieces: ['worker'] },
+  ];
+  const killed: string[] = [];
+
+  it(
+    'goes on each time, and ends as the undisturbed one did',
+    async () => {
+      await hadb.succeed(['up', '--image', 'golden'], { timeoutMs: PART_MS });
+      await hadb.succeed(['build', hadb.specificationFile, '--json', '--on-failure', 'fail']);
+
+      await killWhileItRuns();
+
+      const ended = await hadb.succeed(['watch', BUILD, '--json'], { timeoutMs: PART_MS });
+      expect(resultOf(ended).verdict).toMatchObject({ passed: true });
+      expect(killed.length).toBeGreaterThanOrEqual(6);
+      expect(killed).toContain('await-initial-sync');
+      expect(await readEndState(hadb)).toEqual(undisturbed);
+    },
+    2 * PART_MS,
+  );
+
+  async function killWhileItRuns(): Promise<void> {
+    const open = [...KILLS];
+    const deadline = Date.now() + PART_MS;
+    let progress: Progress | undefined;
+    do {
+      progress = await hadb.progress(BUILD);
+      const running = new Set(progress?.steps.filter(isRunning).map(({ id, node }) => (node ? `${id}/${node}` : id)));
+      const at = open.findIndex(({ step }) => running.has(step));
+      const kill = open[at];
+      if (kill !== undefined) {
+        open.splice(at, 1);
+        for (const piece of kill.pieces) await hadb.kill(piece);
+        killed.push(kill.step);
+        await sleep(kill.pauseMs ?? 0);
+        await hadb.succeed(['up'], { timeoutMs: 5 * MINUTES });
+      } else {
+        await sleep(50);
+      }
+    } while (Date.now() < deadline && (progress === undefined || progress.state === 'running'));
+  }
+});
+
+const isRunning = ({ state }: { state: string }): boolean => state === 'running';
