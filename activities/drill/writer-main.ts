@@ -1,7 +1,7 @@
 import { openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { formatEntry } from '../../cluster/verdict/write-ledger';
-import { openSession, type DatabaseAccess, type DatabaseSession } from './database-client';
+import { ConnectFailed, openSession, type DatabaseAccess, type DatabaseSession } from './database-client';
 import { runWriter, type WriterOptions } from './writer';
 
 /** The writer's process: `node writer-main.js <order file>`. The order is removed once it is read, because it holds a password. */
@@ -54,7 +54,12 @@ class Sessions {
   async use(deadlineMs: number, work: (session: DatabaseSession, leftMs: number) => Promise<unknown>): Promise<void> {
     const due = performance.now() + deadlineMs;
     const session = this.take() ?? (await openSession(this.access, deadlineMs));
-    await work(session, due - performance.now());
+    const leftMs = due - performance.now();
+    if (leftMs <= 0) {
+      this.give(session);
+      throw new ConnectFailed('the connection came too late');
+    }
+    await work(session, leftMs);
     this.give(session);
   }
 
