@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { withFileLock } from '../processes/file-lock';
+import { findOwnedProcess } from '../processes/owned-process';
 import { readLabSettings, readTemporalCliSettings } from '../settings';
 import type { ClientSettings } from '../settings';
 import type * as DebianArchive from '../lab/images/debian-archive';
@@ -113,19 +114,35 @@ function createLabPiece(settings: ClientSettings): LabPiece {
     environment: () => labModule().labStatus({ settings: labSettings }).environment,
     status: async () => {
       const { processes, machines } = labModule().labStatus({ settings: labSettings });
-      return [...processes, ...machines.map(machineStatus)];
+      const named = [...processes, ...machines.map(machineStatus)];
+      return [...named, ...otherProcesses(join(settings.stateDirectory, 'lab'), named)];
     },
     stop: (report) => labModule().labDown({ settings: labSettings, onProgress: onProgress(report) }),
   };
 }
 
 function machineStatus({ name, state, consoleFile, vmId }: LabMachineStatus): PieceStatus {
+  const process = findOwnedProcess(join(dirname(consoleFile), 'process.json'));
   return {
     name: `machine ${name}`,
     state: state === 'running' || state === 'paused' ? 'running' : 'stopped',
+    ...(process === undefined ? {} : { pid: process.pid }),
     logFile: consoleFile,
     detail: state === 'paused' ? `paused, ${vmId}` : vmId,
   };
+}
+
+/** Whatever else the lab runs (gateways): every process that outlives its starter has a record. */
+function otherProcesses(directory: string, named: readonly PieceStatus[]): PieceStatus[] {
+  if (!existsSync(directory)) return [];
+  const known = new Set(named.map(({ pid }) => pid));
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((file) => basename(file) === 'process.json')
+    .flatMap((file) => {
+      const process = findOwnedProcess(join(directory, file));
+      if (process === undefined || known.has(process.pid)) return [];
+      return [{ name: dirname(file), state: 'running' as const, pid: process.pid, logFile: process.logFile }];
+    });
 }
 
 /** Errors of the lab say what to do next; anything else is a defect and keeps its stack. */

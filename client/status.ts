@@ -30,7 +30,14 @@ export interface ClusterStatus {
 
 /** From the runs alone: what the cluster itself is like is asked by `hadb plan` or a build. */
 export type ClusterState =
-  'building' | 'built' | 'build failed' | 'in operation' | 'operation failed' | 'destroyed' | 'unknown';
+  | 'building'
+  | 'built'
+  | 'build failed'
+  | 'build stopped'
+  | 'in operation'
+  | 'operation failed'
+  | 'destroyed'
+  | 'unknown';
 
 export interface DatabaseEndpoint {
   host: string;
@@ -109,7 +116,8 @@ export function clusterState(runs: readonly Pick<RunSummary, 'type' | 'status'>[
   const lastMade = ended.find(({ type }) => type === 'buildCluster' || type === 'destroyCluster');
   if (lastMade?.type === 'destroyCluster' && lastMade.status === 'COMPLETED') return 'destroyed';
   if (newest.status === 'COMPLETED') return lastMade?.type === 'buildCluster' ? 'built' : 'unknown';
-  return newest.type === 'buildCluster' ? 'build failed' : 'operation failed';
+  if (newest.type !== 'buildCluster') return 'operation failed';
+  return newest.status === 'CANCELLED' || newest.status === 'TERMINATED' ? 'build stopped' : 'build failed';
 }
 
 type Trouble = Pick<ClusterStatus, 'failing' | 'waiting'>;

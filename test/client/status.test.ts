@@ -1,0 +1,36 @@
+import { clusterOf, clusterState } from '../../client/status';
+import type { ClusterState } from '../../client/status';
+import { buildWorkflowId, destroyWorkflowId, drillWorkflowId, switchoverWorkflowId } from '../../cluster/ids';
+
+const build = (status: string) => ({ type: 'buildCluster', status });
+const drill = (status: string) => ({ type: 'failoverDrill', status });
+const destroy = (status: string) => ({ type: 'destroyCluster', status });
+
+describe('the state of a cluster, told by its runs (newest first)', () => {
+  it.each<[string, { type: string; status: string }[], ClusterState]>([
+    ['an open build', [build('RUNNING')], 'building'],
+    ['a build', [build('COMPLETED')], 'built'],
+    ['a failed build', [build('FAILED'), build('COMPLETED')], 'build failed'],
+    ['a cancelled build', [build('CANCELLED')], 'build stopped'],
+    ['a terminated build', [build('TERMINATED')], 'build stopped'],
+    ['a drill on a built cluster', [drill('COMPLETED'), build('COMPLETED')], 'built'],
+    ['an open drill', [drill('RUNNING'), build('COMPLETED')], 'in operation'],
+    ['a failed drill', [drill('FAILED'), build('COMPLETED')], 'operation failed'],
+    ['a destroyed cluster', [destroy('COMPLETED'), build('COMPLETED')], 'destroyed'],
+    ['a failed destroy', [destroy('FAILED'), build('COMPLETED')], 'operation failed'],
+    ['a cluster built again', [build('COMPLETED'), destroy('COMPLETED')], 'built'],
+    ['a drill on a cluster whose build is forgotten', [drill('COMPLETED')], 'unknown'],
+    ['nothing', [], 'unknown'],
+  ])('%s', (_name, runs, state) => {
+    expect(clusterState(runs)).toBe(state);
+  });
+});
+
+it.each([
+  buildWorkflowId,
+  switchoverWorkflowId,
+  destroyWorkflowId,
+  (name: string) => drillWorkflowId(name, 'standby', 's'),
+])('the cluster of an operation is read from its workflow id', (id) => {
+  expect(clusterOf(id('orders-db'))).toBe('orders-db');
+});
