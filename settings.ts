@@ -43,6 +43,8 @@ export interface WorkerSettings {
   secretsDirectory: string;
   /** Where the ledgers of drills are kept (`HADB_STATE_DIR`). */
   drillsDirectory: string;
+  /** Where bundled workflows are kept, keyed by content (`HADB_CACHE_DIR`). */
+  bundlesDirectory: string;
   /** The environment as `@temporalio/envconfig` reads it. */
   temporalEnvironment: Record<string, string>;
   /** Address the Prometheus metrics listen on; none when unset (`HADB_METRICS_ADDRESS`). */
@@ -115,6 +117,7 @@ export function readWorkerSettings(environment: Environment = process.env): Work
     ...given('faultsEndpoint', environment['HADB_FAULTS_ENDPOINT']),
     ...given('metricsAddress', environment['HADB_METRICS_ADDRESS']),
     drillsDirectory: join(readDirectorySettings(environment).stateDirectory, 'drills'),
+    bundlesDirectory: join(readDirectorySettings(environment).cacheDirectory, 'workflows'),
     temporalEnvironment: definedOf(environment),
     secretsDirectory:
       environment['HADB_SECRETS_DIR'] ?? join(readDirectorySettings(environment).stateDirectory, 'secrets'),

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createActivities } from '../activities';
+import type { Activities } from '../activities';
+import { createArmClients, createCredential } from '../activities/connections/arm-clients';
+import { createNameResolver } from '../activities/connections/name-resolver';
+import type { Redactor } from '../activities/connections/redactor';
+import { createDirectorySecretStore } from '../activities/connections/secret-store';
+import { createNodeSessions } from '../activities/connections/ssh-sessions';
+import { createWriterProcesses } from '../activities/drill/writer-process';
+import type { WorkerSettings } from '../settings';
+import { SettingsError } from '../settings';
+
+/** The activities with everything they reach out with. Errors: SettingsError. */
+export function wireActivities(
+  settings: WorkerSettings,
+  redactor: Redactor,
+): { activities: Activities; close: () => Promise<void> } {
+  if (settings.subscriptionId === undefined) {
+    throw new SettingsError('AZURE_SUBSCRIPTION_ID is not set; name the subscription that the clusters live in.');
+  }
+  if (settings.clientSecret !== undefined) redactor.register(settings.clientSecret);
+  const ca = settings.caFile === undefined ? undefined : readAuthorities(settings.caFile);
+  const { tenantId, clientId, clientSecret, authorityHost, armEndpoint, subscriptionId } = settings;
+  const arm = createArmClients({
+    credential: createCredential({
+      ...(tenantId !== undefined && { tenantId }),
+      ...(clientId !== undefined && { clientId }),
+      ...(clientSecret !== undefined && { clientSecret }),
+      ...(authorityHost !== undefined && { authorityHost }),
+      ...(ca !== undefined && { ca }),
+    }),
+    subscriptionId,
+    ...(armEndpoint !== undefined && { endpoint: armEndpoint }),
+    ...(ca !== undefined && { ca }),
+  });
+  const resolve = createNameResolver(settings.nameServer);
+  const secrets = createDirectorySecretStore(settings.secretsDirectory, redactor);
+  const sessions = createNodeSessions({ secrets, redactor, resolve });
+  const writers = createWriterProcesses({
+    directory: settings.drillsDirectory,
+    program: join(__dirname, '..', 'activities', 'drill', 'writer-main.js'),
+  });
+  return {
+    activities: createActivities({ arm, sessions, secrets, resolve, writers }),
+    close: () => sessions.close(),
+  };
+}
+
+function readAuthorities(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const reason = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : String(error);
+    throw new SettingsError(`HADB_CA_FILE names ${file}, which cannot be read (${reason}).`);
+  }
+}
