@@ -106,7 +106,6 @@ export interface Backend {
 }
 
 export interface LoadBalancingRule {
-  /** Unique in the plan: what a backend's health is told by. Rules of several balancers may need a longer name. */
   name: string;
   frontendAddress: string;
   frontendPort: number;
@@ -176,6 +175,8 @@ export interface LinkFault {
 
 export interface BackendHealth {
   rule: string;
+  /** `address:port` of the rule's frontend: rules of different balancers may have the same name. */
+  frontend: string;
   address: string;
   healthy: boolean;
   /** Since when, ISO 8601. */

@@ -41,7 +41,8 @@ export interface FrontendStatus {
 
 export interface FrontendOptions {
   log: Log;
-  isHealthy: (rule: string, target: Target) => boolean;
+  /** By `address:port` of the frontend. */
+  isHealthy: (frontend: string, target: Target) => boolean;
   judge: (
     target: Target,
     client: { protocol: number; source: number; sourcePort: number; destinationPort: number },
@@ -124,7 +125,7 @@ export function createFrontends(options: FrontendOptions): Frontends {
   /** By a hash of the flow's five-tuple over the healthy backends, as Azure distributes by default. */
   function choose(wanted: Wanted, source: number, sourcePort: number): Target | undefined {
     const candidates = wanted.probed
-      ? wanted.targets.filter((target) => options.isHealthy(wanted.name, target))
+      ? wanted.targets.filter((target) => options.isHealthy(keyOf(wanted), target))
       : wanted.targets;
     if (candidates.length <= 1) return candidates[0];
     const tuple = `${source} ${sourcePort} ${wanted.address} ${wanted.port} tcp`;

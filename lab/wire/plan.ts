@@ -103,6 +103,11 @@ export function parseFault(input: unknown): Parsed<LinkFault> {
   return result.success ? { value: result.data } : { problems: describe(result.error) };
 }
 
+/** What tells one rule from all others: rules of different balancers may have the same name. */
+export function frontendOf(rule: { frontendAddress: string; frontendPort: number }): string {
+  return `${rule.frontendAddress}:${rule.frontendPort}`;
+}
+
 /** The virtual network of a port or backend: the one it names, else the first whose prefix holds its address. */
 export function networkOf(plan: NetworkPlan, target: Target): string | undefined {
   if (target.virtualNetwork !== undefined) return target.virtualNetwork;
@@ -110,9 +115,13 @@ export function networkOf(plan: NetworkPlan, target: Target): string | undefined
   return plan.virtualNetworks.find((network) => contains(parsePrefix(network.prefix), address))?.name;
 }
 
+/** A virtual network has as many entries in the plan as it has prefixes. */
+export function prefixesOf(plan: NetworkPlan, network: string | undefined): string[] {
+  return plan.virtualNetworks.filter(({ name }) => name === network).map(({ prefix }) => prefix);
+}
+
 function planProblems(plan: NetworkPlan): string[] {
   const problems: string[] = [];
-  const networks = new Map(plan.virtualNetworks.map((network) => [network.name, network]));
   const seen = new Map<string, string>();
   const once = (key: string, what: string, owner: string) => {
     const other = seen.get(key);
@@ -120,19 +129,19 @@ function planProblems(plan: NetworkPlan): string[] {
     else problems.push(`${what} belongs to ${other} and to ${owner}`);
   };
   for (const network of plan.virtualNetworks) {
-    once(`network ${network.name}`, `the name ${network.name}`, `virtual network ${network.prefix}`);
-    if (parsePrefix(network.prefix).bits > 29)
+    if (parsePrefix(network.prefix).bits > 29) {
       problems.push(`virtual network ${network.name}: ${network.prefix} has no room for machines`);
+    }
   }
   for (const port of plan.ports) {
     const name = networkOf(plan, port);
-    const network = name === undefined ? undefined : networks.get(name);
-    if (name === undefined || network === undefined) {
+    const prefixes = prefixesOf(plan, name).map(parsePrefix);
+    if (name === undefined || prefixes.length === 0) {
       problems.push(`port of ${port.name}: no virtual network holds ${port.address}`);
       continue;
     }
-    if (!contains(parsePrefix(network.prefix), parseAddress(port.address))) {
-      problems.push(`port of ${port.name}: ${port.address} is not in ${network.prefix} of ${name}`);
+    if (!prefixes.some((prefix) => contains(prefix, parseAddress(port.address)))) {
+      problems.push(`port of ${port.name}: ${port.address} is not in ${prefixesOf(plan, name).join(', ')} of ${name}`);
     }
     once(`address ${name} ${port.address}`, `address ${port.address}`, port.name);
     once(`udp ${port.wiring.switchPort}`, `UDP port ${port.wiring.switchPort}`, port.name);
@@ -140,18 +149,13 @@ function planProblems(plan: NetworkPlan): string[] {
     for (const rules of port.securityGroups) {
       for (const rule of rules) {
         try {
-          compileSecurityGroup([rule], parsePrefix(network.prefix));
+          compileSecurityGroup([rule], prefixes);
         } catch (error) {
           problems.push(
             `security rule ${rule.name} of ${port.name}: ${error instanceof Error ? error.message : String(error)}`,
           );
         }
       }
-    }
-  }
-  for (const name of new Set(plan.loadBalancingRules.map((rule) => rule.name))) {
-    if (plan.loadBalancingRules.filter((rule) => rule.name === name).length > 1) {
-      problems.push(`two load-balancing rules are called ${name}`);
     }
   }
   return problems;

@@ -7,6 +7,7 @@ import type { TcpSegment } from './frame';
 import type { Log } from './log';
 import type { ProbeConnection, ProbeOutcome } from './probe-connection';
 import { abandon, receiveSegment, rejectSegment, renderProbeRequest, retransmit, startProbe } from './probe-connection';
+import { frontendOf } from './plan';
 import type { Target } from './switch';
 
 type Probe = NonNullable<LoadBalancingRule['probe']>;
@@ -18,7 +19,8 @@ type Probe = NonNullable<LoadBalancingRule['probe']>;
 export interface Prober {
   /** Backends that stay, with the same probe, keep their state. */
   apply(rules: readonly LoadBalancingRule[]): void;
-  isHealthy(rule: string, target: Target): boolean;
+  /** `frontend` is `address:port`: see `frontendOf`. */
+  isHealthy(frontend: string, target: Target): boolean;
   health(): BackendHealth[];
   /** A frame that a machine has sent to the platform's address. */
   receive(virtualNetwork: string, source: number, datagram: Buffer): void;
@@ -34,6 +36,7 @@ export interface ProberOptions {
 
 interface Backend {
   readonly rule: string;
+  readonly frontend: string;
   readonly target: Target;
   readonly probe: Probe;
   healthy: boolean;
@@ -136,6 +139,7 @@ export function createProber(options: ProberOptions): Prober {
   function add(key: string, rule: LoadBalancingRule, target: Target, probe: Probe): void {
     const backend: Backend = {
       rule: rule.name,
+      frontend: frontendOf(rule),
       target,
       probe,
       healthy: false,
@@ -163,21 +167,22 @@ export function createProber(options: ProberOptions): Prober {
         const { probe } = rule;
         if (probe === undefined) continue;
         for (const backend of rule.backends) {
-          const key = JSON.stringify([rule.name, backend.virtualNetwork, backend.address, probe]);
+          const key = JSON.stringify([rule.name, frontendOf(rule), backend.virtualNetwork, backend.address, probe]);
           wanted.set(key, () => add(key, rule, backend, probe));
         }
       }
       for (const [key, backend] of backends) if (!wanted.has(key)) remove(key, backend);
       for (const [key, start] of wanted) if (!backends.has(key)) start();
     },
-    isHealthy(rule, target) {
+    isHealthy(frontend, target) {
       return [...backends.values()].some(
-        (backend) => backend.rule === rule && sameTarget(backend.target, target) && backend.healthy,
+        (backend) => backend.frontend === frontend && sameTarget(backend.target, target) && backend.healthy,
       );
     },
     health: () =>
       [...backends.values()].map((backend) => ({
         rule: backend.rule,
+        frontend: backend.frontend,
         address: backend.target.address,
         healthy: backend.healthy,
         since: new Date(backend.sinceMs).toISOString(),

@@ -42,8 +42,8 @@ type PortTest = (port: number | undefined) => boolean;
 
 const PROTOCOLS = { Tcp: PROTOCOL.tcp, Udp: PROTOCOL.udp, Icmp: PROTOCOL.icmp, '*': undefined } as const;
 
-/** Throws AddressError for an address, prefix or port that is none; `virtualNetwork` is what that service tag means. */
-export function compileSecurityGroup(rules: readonly SecurityRule[], virtualNetwork: Prefix): SecurityGroup {
+/** Throws AddressError for an address, prefix or port that is none; `virtualNetwork` are the prefixes which that service tag means. */
+export function compileSecurityGroup(rules: readonly SecurityRule[], virtualNetwork: readonly Prefix[]): SecurityGroup {
   const compiled = rules
     .toSorted((left, right) => left.priority - right.priority)
     .map((rule) => ({ direction: rule.direction, rule: compileRule(rule, virtualNetwork) }));
@@ -78,7 +78,7 @@ function matches(rule: CompiledRule, packet: Packet): boolean {
   );
 }
 
-function compileRule(rule: SecurityRule, virtualNetwork: Prefix): CompiledRule {
+function compileRule(rule: SecurityRule, virtualNetwork: readonly Prefix[]): CompiledRule {
   return {
     name: rule.name,
     access: rule.access,
@@ -90,24 +90,24 @@ function compileRule(rule: SecurityRule, virtualNetwork: Prefix): CompiledRule {
   };
 }
 
-function anyAddress(list: readonly string[], virtualNetwork: Prefix): AddressTest {
+function anyAddress(list: readonly string[], virtualNetwork: readonly Prefix[]): AddressTest {
   const tests = list.map((entry) => addressTest(entry, virtualNetwork));
   return (address) => tests.some((test) => test(address));
 }
 
-function addressTest(entry: string, virtualNetwork: Prefix): AddressTest {
+function addressTest(entry: string, virtualNetwork: readonly Prefix[]): AddressTest {
   const platform = parseAddress(PLATFORM_ADDRESS);
   switch (entry.toLowerCase()) {
     case '*':
     case 'any':
       return () => true;
     case 'virtualnetwork':
-      return (address) => contains(virtualNetwork, address);
+      return (address) => virtualNetwork.some((prefix) => contains(prefix, address));
     case 'azureloadbalancer':
       return (address) => address === platform;
     // In the lab everything outside is a loopback address of this host: it plays the Internet.
     case 'internet':
-      return (address) => address !== platform && !contains(virtualNetwork, address);
+      return (address) => address !== platform && !virtualNetwork.some((prefix) => contains(prefix, address));
     default: {
       const prefix = parsePrefix(entry);
       return (address) => contains(prefix, address);

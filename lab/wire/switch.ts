@@ -62,7 +62,7 @@ export interface SwitchPlan {
 
 export interface NetworkSegment {
   name: string;
-  prefix: string;
+  prefixes: readonly string[];
   ports: readonly NetworkPort[];
   gateway?: GatewayPort;
 }
@@ -143,7 +143,7 @@ interface End {
 
 interface Network {
   readonly name: string;
-  prefix: Prefix;
+  prefixes: readonly Prefix[];
   /** Every address that leads somewhere, the platform's and services' included. */
   readonly ends: Map<number, End>;
   services: readonly { visible: number; actual: number }[];
@@ -213,7 +213,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     const target = readUint32(datagram, OFFSET.arp.targetAddress);
     // Asking for the own address is how a machine looks for another one that has it: there is none.
     if (target === source.address) return;
-    if (!contains(source.network.prefix, target) && !source.network.ends.has(target)) return;
+    if (!source.network.prefixes.some((prefix) => contains(prefix, target)) && !source.network.ends.has(target)) return;
     transmit(source, buildArpReply(datagram));
   }
 
@@ -455,7 +455,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     segment: NetworkSegment,
     network: Network,
   ): { identity: string; wiring?: Wiring; groups: readonly SecurityGroup[]; create: () => End }[] {
-    const prefix = network.prefix;
+    const { prefixes } = network;
     const machines = segment.ports.map((port) => {
       const identity = [
         'machine',
@@ -469,7 +469,7 @@ export function createSwitch(options: SwitchOptions): Switch {
       return {
         identity,
         wiring: port.wiring,
-        groups: port.securityGroups.map((rules) => compileSecurityGroup(rules, prefix)),
+        groups: port.securityGroups.map((rules) => compileSecurityGroup(rules, prefixes)),
         create: () =>
           createEnd({
             kind: 'machine',
@@ -525,12 +525,12 @@ export function createSwitch(options: SwitchOptions): Switch {
     const wanted = plan.networks.flatMap((segment) => {
       const network: Network = networks.get(segment.name) ?? {
         name: segment.name,
-        prefix: parsePrefix(segment.prefix),
+        prefixes: [],
         ends: new Map(),
         services: [],
       };
       networks.set(segment.name, network);
-      network.prefix = parsePrefix(segment.prefix);
+      network.prefixes = segment.prefixes.map(parsePrefix);
       network.services = (segment.gateway?.services ?? []).map((service) => ({
         visible: parseAddress(service.visible),
         actual: parseAddress(service.actual),

@@ -12,7 +12,7 @@ import type { Log } from './log';
 import { createNameServer } from './names';
 import type { MirrorBases } from './package-mirror';
 import { createPackageMirror, readMirrorBases } from './package-mirror';
-import { networkOf, parseFault, parsePlan } from './plan';
+import { networkOf, parseFault, parsePlan, prefixesOf } from './plan';
 import { createProber } from './prober';
 import type { Problem } from './problem';
 import { bindProblem, errorCode, errorMessage } from './problem';
@@ -95,6 +95,8 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   let nameServerPort: number | undefined;
   let closed = false;
   const gateways = new Map<string, Gateway>();
+  /** The prefix each gateway was made for: the first of its network. */
+  const gatewayPrefixes = new Map<string, string>();
 
   const fabric = createSwitch({
     log,
@@ -105,7 +107,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   const prober = createProber({ log, now, send: (target, datagram) => fabric.sendFromPlatform(target, datagram) });
   const frontends = createFrontends({
     log,
-    isHealthy: (rule, target) => prober.isHealthy(rule, target),
+    isHealthy: (frontend, target) => prober.isHealthy(frontend, target),
     judge: (target, client) => fabric.judgeInbound(target, client),
     locate: (target, port) => gatewayOf(target)?.lookup({ address: target.address, port }),
   });
@@ -133,10 +135,13 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   async function applyPlan(wanted: NetworkPlan): Promise<void> {
     const found: Problem[] = [];
     await arrangeGateways(wanted, found);
-    found.push(...(await applySwitch(wanted)));
+    // First of all the machines: a gateway may take seconds to start.
+    await applySwitch(wanted);
     fabric.applyFaults(faults);
     found.push(...(await mirror.setOpen(wanted.packageMirror === true)));
     found.push(...(await startGateways(wanted)));
+    // Once more, for a gateway that had to draw new ports while it started; the problems are those that are left.
+    found.push(...(await applySwitch(wanted)));
     prober.apply(wanted.loadBalancingRules);
     found.push(...(await frontends.apply(wanted.loadBalancingRules, wanted.inboundNatRules)));
     names.setRecords(
@@ -152,32 +157,27 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   /** Gateways for the virtual networks that have machines, and no others; a machine is what there is to reach. */
   async function arrangeGateways(wanted: NetworkPlan, found: Problem[]): Promise<void> {
-    const used = wanted.virtualNetworks.filter((network) =>
-      wanted.ports.some((port) => networkOf(wanted, port) === network.name),
-    );
+    const used = networkNames(wanted).filter((name) => wanted.ports.some((port) => networkOf(wanted, port) === name));
     for (const [name, gateway] of gateways) {
-      const network = used.find((candidate) => candidate.name === name);
-      if (network?.prefix === prefixes.get(name)) continue;
+      if (used.includes(name) && prefixesOf(wanted, name)[0] === gatewayPrefixes.get(name)) continue;
       gateways.delete(name);
       await gateway.stop();
     }
     try {
-      await stopOtherGateways(
-        stateDirectory,
-        used.map((network) => network.name),
-      );
+      await stopOtherGateways(stateDirectory, used);
     } catch (error) {
       found.push({ code: 'GatewayFailed', subject: 'an old gateway', message: errorMessage(error) });
     }
-    for (const network of used) {
-      if (gateways.has(network.name)) continue;
-      prefixes.set(network.name, network.prefix);
+    for (const name of used) {
+      const [prefix] = prefixesOf(wanted, name);
+      if (prefix === undefined || gateways.has(name)) continue;
+      gatewayPrefixes.set(name, prefix);
       gateways.set(
-        network.name,
+        name,
         createGateway({
-          directory: gatewayDirectory(stateDirectory, network.name),
-          virtualNetwork: network.name,
-          prefix: network.prefix,
+          directory: gatewayDirectory(stateDirectory, name),
+          virtualNetwork: name,
+          prefix,
           qemu: options.qemu ?? 'qemu-system-x86_64',
           packageMirrorSocket: join('..', '..', MIRROR_SOCKET),
           log,
@@ -186,7 +186,6 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       );
     }
   }
-  const prefixes = new Map<string, string>();
 
   async function applySwitch(wanted: NetworkPlan): Promise<Problem[]> {
     const found = await fabric.apply({ networks: await segments(wanted) });
@@ -201,16 +200,15 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   async function segments(wanted: NetworkPlan): Promise<NetworkSegment[]> {
     return Promise.all(
-      wanted.virtualNetworks.map(async (network) => {
-        const gateway = gateways.get(network.name);
-        const ports = wanted.ports.filter((port) => networkOf(wanted, port) === network.name);
-        if (gateway === undefined) return { ...network, ports };
-        const port = await gateway.port();
-        return {
-          ...network,
-          ports,
-          gateway: wanted.packageMirror === true ? port : { ...port, services: [] },
+      networkNames(wanted).map(async (name): Promise<NetworkSegment> => {
+        const segment = {
+          name,
+          prefixes: prefixesOf(wanted, name),
+          ports: wanted.ports.filter((port) => networkOf(wanted, port) === name),
         };
+        const port = await gateways.get(name)?.port();
+        if (port === undefined) return segment;
+        return { ...segment, gateway: wanted.packageMirror === true ? port : { ...port, services: [] } };
       }),
     );
   }
@@ -223,8 +221,6 @@ export async function createWire(options: WireOptions): Promise<Wire> {
         return gateway.setForwards(forwardsInto(wanted, name));
       }),
     );
-    // A gateway that had to draw new ports while it started needs them at the switch, too.
-    if (gateways.size > 0) found.push(await applySwitch(wanted));
     return found.flat();
   }
 
@@ -402,6 +398,10 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       rmSync(join(stateDirectory, MIRROR_SOCKET), { force: true });
     },
   };
+}
+
+function networkNames(plan: NetworkPlan): string[] {
+  return [...new Set(plan.virtualNetworks.map(({ name }) => name))];
 }
 
 /** The forwards that balancers and NAT rules need into one virtual network, each once. */

@@ -92,11 +92,6 @@ it.each([
     },
     'security rule odd of hadb01',
   ],
-  [
-    'two rules of one name',
-    { loadBalancingRules: [...wholePlan().loadBalancingRules, ...wholePlan().loadBalancingRules] },
-    'two load-balancing rules are called lb-mysql',
-  ],
 ])('a plan with %s is refused', (_what, changes, message) => {
   expect(problemsOf(networkPlan(changes)).join('\n')).toContain(message);
 });
@@ -108,6 +103,20 @@ test('the same UDP port for two machines is refused', () => {
   expect(problemsOf(networkPlan({ ports: [first, second] }))).toEqual([
     `UDP port ${first.wiring.switchPort} belongs to hadb01 and to hadb02`,
   ]);
+});
+
+test('two balancers may have rules of one name', () => {
+  const rules = wholePlan().loadBalancingRules;
+  const others = rules.map((other) => ({ ...other, frontendAddress: '127.77.0.11' }));
+
+  expect(problemsOf(networkPlan({ loadBalancingRules: [...rules, ...others] }))).toEqual([]);
+});
+
+test('a network may have several prefixes', () => {
+  const virtualNetworks = ['10.10.10.0/24', '10.20.0.0/16'].map((prefix) => ({ name: 'vnet-hadb', prefix }));
+  const second = machinePort(2, { address: '10.20.0.4', virtualNetwork: 'vnet-hadb' });
+
+  expect(problemsOf(networkPlan({ virtualNetworks, ports: [machinePort(1), second] }))).toEqual([]);
 });
 
 test('a backend belongs to the network it names, else to the first that holds its address', () => {

@@ -64,7 +64,7 @@ function scene() {
     probes: () => probes,
     be: (next: typeof mode) => (mode = next),
     pass: (seconds: number) => jest.advanceTimersByTimeAsync(seconds * 1000),
-    healthy: () => prober.isHealthy('lb-mysql', target),
+    healthy: () => prober.isHealthy('127.77.0.10:3306', target),
     [Symbol.dispose]: () => {
       prober.close();
       jest.useRealTimers();

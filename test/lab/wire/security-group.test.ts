@@ -4,7 +4,7 @@ import type { Packet } from '../../../lab/wire/security-group';
 import { PortRangeError, compileSecurityGroup, findDenial, judge } from '../../../lab/wire/security-group';
 import { DEFAULT_RULES, rule } from './network-for-tests';
 
-const network = parsePrefix('10.10.10.0/24');
+const network = [parsePrefix('10.10.10.0/24'), parsePrefix('10.20.0.0/16')];
 
 function packet(changes: Partial<Packet> & { from?: string; to?: string } = {}): Packet {
   const { from = '127.0.0.1', to = '10.10.10.4', ...rest } = changes;

@@ -31,7 +31,7 @@ async function scene(
     now: () => Date.now(),
     onPlatformDatagram: (_network, _source, datagram) => platform.push(Buffer.from(datagram)),
   });
-  const segment: NetworkSegment = { name: 'vnet', prefix: '10.10.10.0/24', ports, ...options.segment };
+  const segment: NetworkSegment = { name: 'vnet', prefixes: ['10.10.10.0/24'], ports, ...options.segment };
   expect(await fabric.apply({ networks: [segment] })).toEqual([]);
   const guests = await Promise.all(ports.map((port) => createFakeGuest(port)));
   open.push(async () => {
@@ -111,7 +111,7 @@ describe('machines on the switch', () => {
     const ports = [machinePort(1), machinePort(2)];
     const other = machinePort(3, { address: '10.10.10.5', virtualNetwork: 'other' });
     const { fabric, segment, one, two } = await scene({ ports });
-    await fabric.apply({ networks: [segment, { name: 'other', prefix: '10.10.10.0/24', ports: [other] }] });
+    await fabric.apply({ networks: [segment, { name: 'other', prefixes: ['10.10.10.0/24'], ports: [other] }] });
     const stranger = await createFakeGuest(other);
     open.push(() => stranger.close());
 
@@ -436,7 +436,7 @@ describe('a plan', () => {
       now: Date.now,
       onPlatformDatagram: () => undefined,
     });
-    const segment = { name: 'vnet', prefix: '10.10.10.0/24', ports };
+    const segment = { name: 'vnet', prefixes: ['10.10.10.0/24'], ports };
     open.push(() => fabric.close());
 
     const problems = await fabric.apply({ networks: [segment] });

@@ -302,6 +302,29 @@ test("guests get packages from the host's mirror while the plan says so, and rea
   expect(await one.connect('10.10.10.253', 80, { timeoutMs: 300 })).toBe('silence');
 });
 
+test('a machine under the second prefix of a network is reached like the others', async () => {
+  const { plan, ports } = pairPlan();
+  const second = { ...ports[1], address: '10.20.0.4', virtualNetwork: 'vnet-hadb' };
+  const [one, two] = [await plug(ports[0]), await plug(second)];
+  two.listen(61_000);
+  const frontends = { ssh: freshPort(), mysql: freshPort() };
+  const [balancing] = plan.loadBalancingRules;
+  const wire = await startWire();
+  await wire.putPlan({
+    ...plan,
+    virtualNetworks: [...plan.virtualNetworks, { name: 'vnet-hadb', prefix: '10.20.0.0/16' }],
+    ports: [ports[0], second],
+    loadBalancingRules: [{ ...balancing, frontendPort: frontends.mysql, backends: [{ address: '10.20.0.4' }] }],
+    inboundNatRules: [
+      { name: 's', frontendAddress: PUBLIC, frontendPort: frontends.ssh, backendAddress: '10.20.0.4', backendPort: 22 },
+    ],
+  });
+
+  expect(await one.connect('10.20.0.4', 3306)).toBe('open');
+  expect(await ask(frontends.ssh)).toBe('ssh on hadb02');
+  await eventually('it is up', () => healthyBackends(wire).length === 1);
+});
+
 test('the mirror has the same address for a guest of another network', async () => {
   const { plan } = pairPlan({ packageMirror: true });
   const elsewhere = machinePort(3, { address: '172.16.5.4' });
