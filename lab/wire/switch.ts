@@ -164,6 +164,8 @@ interface Way {
 const SOCKET_BUFFER = 4 * 1024 * 1024;
 const HOUSEKEEPING_MS = 10_000;
 const DENIALS_KEPT = 20;
+/** Frames that wait on one delayed way: 15 MB at full size. */
+const MOST_HELD = 10_000;
 const MINIMUM_IPV4 = 20;
 const DEAD_MAC = Buffer.alloc(6);
 
@@ -319,6 +321,11 @@ export function createSwitch(options: SwitchOptions): Switch {
     }
     if (effect.delayMs === 0 && way.held.length === 0) {
       transmit(destination, datagram);
+      return;
+    }
+    // A queue has an end, as a real one has: a delay must not fill the memory of the host.
+    if (way.held.length >= MOST_HELD) {
+      source.counters.dropped.fault += 1;
       return;
     }
     // Never before a frame that was sent earlier, whatever the delay is by now.

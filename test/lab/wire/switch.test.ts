@@ -412,6 +412,21 @@ describe('faults', () => {
     expect(performance.now() - started).toBeGreaterThanOrEqual(79);
   });
 
+  test('that delay hold no more frames than fit', async () => {
+    const { fabric, one, two } = await scene();
+    fabric.applyFaults([fault({ loss: 0, delayMs: 600_000 })]);
+    const arrived = (count: number) => () =>
+      fabric.counters().some((port) => port.name === 'hadb01' && port.framesIn === count);
+
+    for (let sent = 0; sent < 10_002;) {
+      for (let burst = 0; burst < 167; burst += 1) one.sendUdp(two.address, 5405, hello);
+      sent += 167;
+      await eventually('the burst is with the switch', arrived(sent));
+    }
+
+    expect(droppedBy(fabric, 'hadb01').fault).toBe(60 * 167 - 10_000);
+  });
+
   test('hold for a machine that is plugged in while they last', async () => {
     const { fabric, segment, ports, one, two } = await scene();
     fabric.applyFaults([fault({ from: 'hadb03', to: '*', bothDirections: true })]);
