@@ -42,6 +42,7 @@ import { performStep, type NodeStep } from '../step';
 import type { NodeDependencies } from './dependencies';
 import { describeRole } from './roles';
 import { makeMove, readRuntime, startLimitMs, stopLimitMs, toLevel } from './runtime';
+import { reportJob } from './waiting';
 
 const INSTALL_LIMIT_MS = 60 * 60_000;
 /** `mysqld --initialize` takes 6 s under UML, a minute or more without hardware help. */
@@ -92,7 +93,11 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
               lockSeconds: LOCK_SECONDS,
               ...(user === undefined ? {} : { user }),
             });
-            await session.runJob(step, { script, timeoutMs: INSTALL_LIMIT_MS });
+            await session.runJob(step, {
+              script,
+              timeoutMs: INSTALL_LIMIT_MS,
+              onProgress: reportJob(step, `${profile.package} to be installed`),
+            });
             done.push(`installed ${profile.package}, not started`);
           }
           const { unheld, enabled } = done.length > 0 ? await readPackage(session, profile) : found;
@@ -151,6 +156,7 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
           const { started } = await session.runJob(step, {
             script: renderInitialisation(profile),
             timeoutMs: INITIALISE_LIMIT_MS,
+            onProgress: reportJob(step, 'the data directory to be made'),
           });
           return started === 'attached'
             ? 'the job found running has made the data directory'

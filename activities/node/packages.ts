@@ -11,6 +11,7 @@ import {
 import type { StepOutcome } from '../../cluster/step';
 import { performStep, type NodeStep } from '../step';
 import type { NodeDependencies } from './dependencies';
+import { reportJob } from './waiting';
 
 /** A slow mirror, a busy dpkg lock (300 s) and a machine without KVM: minutes, not hours. */
 const INSTALL_LIMIT_MS = 60 * 60_000;
@@ -33,6 +34,7 @@ export function createPackageActivities({ sessions }: Pick<NodeDependencies, 'se
             const job = await session.runJob(step, {
               script: renderInstall(CLUSTER_SET, { optional: [EXTRA_AGENTS], lockSeconds: LOCK_SECONDS }),
               timeoutMs: INSTALL_LIMIT_MS,
+              onProgress: reportJob(step, 'packages to be installed'),
             });
             done.push(
               `installed ${[...state.missing, ...state.missingAgents].join(', ')}${job.started === 'attached' ? ' (job found running)' : ''}`,

@@ -38,3 +38,14 @@ export async function waitUntil<Seen>(step: NodeStep, wait: Wait<Seen>): Promise
     await sleep(wait.intervalMs ?? 200);
   }
 }
+
+/** Shows the last line of a remote job's output while it runs. */
+export function reportJob(step: NodeStep, what: string): (tail: string) => void {
+  return (tail) => {
+    const line = tail.trimEnd().split('\n').at(-1)?.trim() ?? '';
+    heartbeat({
+      step: step.step,
+      waitingFor: line === '' ? what : `${what}: ${line.slice(0, 120)}`,
+    } satisfies StepWait);
+  };
+}
