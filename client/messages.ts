@@ -53,6 +53,7 @@ export const MESSAGES = {
   HADB_I5002: { level: 'info', meaning: 'an embedded piece runs' },
   HADB_I5003: { level: 'info', meaning: 'an embedded piece was ended' },
   HADB_I5004: { level: 'info', meaning: 'packages of the host are installed' },
+  HADB_I5005: { level: 'info', meaning: 'the embedded pieces keep running after a start' },
   HADB_I6001: { level: 'info', meaning: 'a worker is ready (in its log)' },
   HADB_W6002: { level: 'warning', meaning: 'a worker waits for Temporal (in its log)' },
   HADB_I9001: { level: 'info', meaning: 'how the run ended' },

@@ -57,9 +57,9 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
       user: context.settings.user,
       onFailure: flags.onFailure ?? (isInteractive(context) ? 'wait' : 'fail'),
     });
-    if (flags.down && result.exit !== 'detached') {
-      await context.embedded().down(report);
-    }
+    if (result.exit === 'detached') return result;
+    if (flags.down) await context.embedded().down(report);
+    else report('HADB_I5005', 'Everything keeps running. Look around: npx hadb status. End it: npx hadb down.');
     return result;
   });
 }
