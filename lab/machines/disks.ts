@@ -1,4 +1,4 @@
-import { closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs';
 
 import { runProgram } from '../images/host-programs';
 import type { Image } from '../images/image';
@@ -8,6 +8,8 @@ export async function createOsDisk(image: Image, file: string): Promise<void> {
   const partial = `${file}.partial`;
   rmSync(partial, { force: true });
   await runProgram('cp', ['--reflink=auto', '--sparse=always', image.rootImage, partial]);
+  // The guest will keep keys and passwords on it.
+  chmodSync(partial, 0o600);
   renameSync(partial, file);
 }
 

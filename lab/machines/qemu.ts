@@ -47,9 +47,7 @@ export function renderQemuCommand(machine: Machine, accelerator: Accelerator, ke
     command: [
       'qemu-system-x86_64',
       ...CONSTANT_ARGUMENTS,
-      ...(accelerator === 'kvm'
-        ? ['-accel', 'kvm', '-cpu', 'host']
-        : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
+      ...(accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
       '-m',
       String(machine.memoryMiB),
       '-uuid',
