@@ -20,7 +20,7 @@ async function build(run: Run): Promise<void> {
   const found = await lookForCluster(run);
   const pair = await setUpTheCluster(run, found);
   await setUpMySql(run, pair);
-  if (!pair.built && (await mustProve(run, MANUAL_FAILOVER))) await manualFailover(run, pair);
+  if (!pair.managed && (await mustProve(run, MANUAL_FAILOVER))) await manualFailover(run, pair);
   await setUpCorosync(run, pair);
   await setUpPacemaker(run, pair);
   await tests(run, pair);

@@ -42,10 +42,10 @@ export function createClusterStateActivities(dependencies: Pick<NodeDependencies
     },
 
     /**
-     * A cluster is built when a node's CIB holds `drbd_mysql` and its first start is over. `active` is the node that is primary
-     * now, built or not.
+     * A cluster is built when a node's CIB holds `drbd_mysql` and its first start is over; `managed` from the first start on.
+     * `active` is the node that is primary now, built or not.
      */
-    async readBuilt(step: NodeStep): Promise<StepOutcome & { built: boolean; active?: string }> {
+    async readBuilt(step: NodeStep): Promise<StepOutcome & { built: boolean; managed: boolean; active?: string }> {
       const { own, peer } = await openPair(dependencies, step, step.node);
       const seeded = `${timingOf(step.specification).pacemaker.firstStartDcDeadtimeSeconds}s`;
       const found = await Promise.all(
@@ -73,6 +73,7 @@ export function createClusterStateActivities(dependencies: Pick<NodeDependencies
         result: 'unchanged',
         observed: `${stage}, ${active === undefined ? 'no primary' : `primary is ${active}`}`,
         built,
+        managed: found.some(({ ours }) => ours),
         ...(active === undefined ? {} : { active }),
       };
     },

@@ -75,6 +75,11 @@ export function createCorosyncActivities({ sessions, secrets }: NodeDependencies
     /** Errors: NotReady when the two do not find each other. */
     async awaitMembership(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
+      const active = /^corosync=active$/m.test((await session.read(renderCorosyncRead())).stdout);
+      // A reset after its start: a boot does not start it before the build is over.
+      if (!active && step.observeOnly !== true) {
+        await session.change({ ...step, step: `${step.step}/run-time` }, renderCorosyncStart(), { timeoutMs: 100_000 });
+      }
       const membership = await waitUntil(step, {
         waitingFor: 'two members and quorum',
         limitMs: MEMBERSHIP_LIMIT_MS,

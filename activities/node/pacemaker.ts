@@ -71,7 +71,7 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
         observe: async () => ({ own: await look(own), peer: await look(peer) }),
         isDone: (seen) => seen.own === 'ours' || seen.peer === 'ours',
         describe: (seen) => `${CIB_FILE}: ${seen.own} here, ${seen.peer} on ${peer.node}`,
-        prepare: toLevel(dependencies, step, 'server'),
+        prepare: toLevel(dependencies, step, 'answering'),
         act: async (seen) => {
           if (seen.own !== 'none' || seen.peer !== 'none') {
             throw new HadbError('GuardRefused', `a node has the configuration of another cluster`, {

@@ -3,7 +3,7 @@ import { describeDrbd } from '../../cluster/drbd/state';
 import { HadbError } from '../../cluster/errors';
 import { renderModuleLoad } from '../../cluster/node/kernel-module';
 import { NOT_READY } from '../../cluster/node/guards';
-import { renderMount, renderPromote, renderStartServer } from '../../cluster/node/roles';
+import { renderMount, renderPromote, renderStartResponder, renderStartServer } from '../../cluster/node/roles';
 import {
   isAtLevel,
   parseRuntime,
@@ -92,6 +92,9 @@ export async function bringBack(
         break;
       case 'server':
         await makeMove(own, context, renderStartServer(profile), { timeoutMs: startLimitMs(step) });
+        break;
+      case 'answering':
+        await makeMove(own, context, renderStartResponder({ port: specification.loadBalancer.probePort }));
         break;
     }
     broughtBack.push(next);

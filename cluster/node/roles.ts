@@ -72,7 +72,8 @@ fi
 export const renderStartServer = (profile: DatabaseProfile): string => `${prelude}${assign({ unit: profile.unit })}
 if ! server_runs; then
   source=$(mounted "$directory")
-  [ "$source" = "$device" ] || refuse "\${source:-nothing} is mounted at $directory, not $device: the server would open another database"
+  [ -n "$source" ] || later "nothing is mounted at $directory"
+  [ "$source" = "$device" ] || refuse "$source is mounted at $directory, not $device: the server would open another database"
   for link in /etc/systemd/system/*.wants/"$unit".service; do
     [ ! -L "$link" ] || refuse "$link would start the server at boot, on whichever node"
   done
@@ -124,7 +125,7 @@ export const renderTakeStorage = ({ fileSystem, label }: { fileSystem: FileSyste
 
 const RESPONDER_UNIT = 'hadb-probe-responder';
 /** Where the resource agent azure-lb, as resource `lb_mysql`, looks for its process: it adopts this one. */
-const RESPONDER_PID_FILE = '/run/lb_mysql.pid';
+export const RESPONDER_PID_FILE = '/run/lb_mysql.pid';
 
 /**
  * What answers the load balancer's probe before Pacemaker does: the very command line and pid file of the agent that
@@ -136,7 +137,7 @@ export const renderStartResponder = ({ port }: { port: number }): string => `${p
   port,
 })}
 if [ ! -s "$pidFile" ] || ! kill -0 "$(cat "$pidFile")" 2>/dev/null; then
-  [ "$(mounted "$directory")" = "$device" ] || refuse "$device is not mounted here: this is not the active node"
+  [ "$(mounted "$directory")" = "$device" ] || later "$device is not mounted here: this is not the active node"
   if ! systemctl --quiet is-active "$unit.service"; then
     systemctl reset-failed "$unit.service" 2>/dev/null || :
     systemd-run --quiet --collect --unit="$unit" --description='hadb: answers the probe of the load balancer' \\

@@ -2,6 +2,7 @@ import { assertNever, unreadable } from '../errors';
 import { parseEvents2, readEvents2, type DrbdState } from '../drbd/state';
 import { assign } from '../shell';
 import { DATA_DIRECTORY, DRBD_DEVICE } from '../specification/specification';
+import { RESPONDER_PID_FILE } from './roles';
 
 /** What a reboot undoes, read in one command: module, DRBD, mount, server, cluster services. */
 
@@ -15,17 +16,28 @@ export interface Runtime {
   serverPid?: number;
   /** The server answers on its socket. */
   serverAnswers: boolean;
+  /** The load balancer's probe is answered. */
+  probeAnswered: boolean;
   pacemakerActive: boolean;
   corosyncActive: boolean;
 }
 
 /** Levels a step may need, each with everything before it. `in-sync` and above concern the peer as well. */
-export const RUNTIME_LEVELS = ['module', 'up', 'connected', 'in-sync', 'primary', 'mounted', 'server'] as const;
+export const RUNTIME_LEVELS = [
+  'module',
+  'up',
+  'connected',
+  'in-sync',
+  'primary',
+  'mounted',
+  'server',
+  'answering',
+] as const;
 export type RuntimeLevel = (typeof RUNTIME_LEVELS)[number];
 
 /** Changes nothing. `socket` is the server's; asked only when a server runs. */
 export function renderRuntimeRead({ socket }: { socket: string }): string {
-  return `${assign({ directory: DATA_DIRECTORY, socket })}
+  return `${assign({ directory: DATA_DIRECTORY, socket, responder: RESPONDER_PID_FILE })}
 printf 'bootId=%s\\n' "$(cat /proc/sys/kernel/random/boot_id)"
 while read -r source target rest; do
   if [ "$target" = "$directory" ]; then printf 'mountedFrom=%s\\n' "$source"; fi
@@ -45,6 +57,10 @@ if [ "\${answer:-}" = unknown ]; then
     if timeout 5 "$admin" --no-defaults --socket="$socket" --connect-timeout=3 ping >/dev/null 2>&1; then echo serverAnswers=yes; fi
     break
   done
+fi
+if [ -s "$responder" ]; then
+  read -r pid <"$responder"
+  if kill -0 "$pid" 2>/dev/null; then echo probe=answered; fi
 fi
 if [ -r /proc/drbd ]; then
   echo module=loaded
@@ -69,6 +85,7 @@ export function parseRuntime(text: string): Runtime {
     ...(mountedFrom === undefined ? {} : { mountedFrom }),
     ...(serverPid === undefined ? {} : { serverPid: Number(serverPid) }),
     serverAnswers: first('serverAnswers') === 'yes',
+    probeAnswered: first('probe') === 'answered',
     pacemakerActive: first('pacemaker') === 'active',
     corosyncActive: first('corosync') === 'active',
   };
@@ -92,6 +109,8 @@ export function isAtLevel(runtime: Runtime, level: RuntimeLevel): boolean {
       return drbd.role === 'Primary' && runtime.mountedFrom === DRBD_DEVICE;
     case 'server':
       return runtime.mountedFrom === DRBD_DEVICE && runtime.serverAnswers;
+    case 'answering':
+      return runtime.mountedFrom === DRBD_DEVICE && runtime.serverAnswers && runtime.probeAnswered;
     default:
       return assertNever(level);
   }

@@ -26,7 +26,7 @@ async function move(run: Run, { from, to, id }: { from: string; to: string; id: 
   await run.step({ id: `${id}-take`, node: to }, 'Promote, mount, start the server', (step) =>
     nodes.take({ ...step, node: to }),
   );
-  await remoteQuery(run, `${id}-query`, `Query from outside, the database now on ${to}`);
+  await remoteQuery(run, `${id}-query`, `Query from outside, the database now on ${to}`, to);
 }
 
 /** The tests of the build run once, each time, or never (`prove`); what has run is known by a tag of the resource group. */

@@ -8,11 +8,15 @@ import { azure, nodes } from './activities';
 export interface Pair {
   /** The cluster is built: steps observe only, and what deviates is reported as drift. */
   built: boolean;
+  /** Pacemaker has, or had in an interrupted build, its configuration: nothing is moved by hand any more. */
+  managed: boolean;
   /** The node that has, or gets, the database. */
   active: string;
   standby: string;
   platforms: readonly [Platform, Platform];
 }
+
+export type Found = Omit<Pair, 'platforms'>;
 
 /** "Einrichten des Clusters", up to the packages: the two machines are the expected ones and know each other. */
 export const reachTheNodes = (run: Run): Promise<void> =>
@@ -29,7 +33,7 @@ export const reachTheNodes = (run: Run): Promise<void> =>
   });
 
 /** A cluster whose nodes hold `drbd_mysql` in their CIB is built; what serves there must not be touched. */
-export const lookForCluster = (run: Run): Promise<{ built: boolean; active: string; standby: string }> =>
+export const lookForCluster = (run: Run): Promise<Found> =>
   run.chapter('Setting up the cluster', async () => {
     const [first, second] = run.specification.nodes;
     const found = await run.step(
@@ -38,11 +42,16 @@ export const lookForCluster = (run: Run): Promise<{ built: boolean; active: stri
       (step) => nodes.readBuilt({ ...step, node: first.name }),
     );
     const active = found.active ?? first.name;
-    return { built: found.built, active, standby: active === first.name ? second.name : first.name };
+    return {
+      built: found.built,
+      managed: found.managed,
+      active,
+      standby: active === first.name ? second.name : first.name,
+    };
   });
 
 /** Packages, module, partition, DRBD, first synchronisation, file system. */
-export const setUpTheCluster = (run: Run, found: { built: boolean; active: string; standby: string }): Promise<Pair> =>
+export const setUpTheCluster = (run: Run, found: Found): Promise<Pair> =>
   run.chapter('Setting up the cluster', async () => {
     const observeOnly = found.built;
 

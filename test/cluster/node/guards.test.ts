@@ -326,7 +326,7 @@ describe('starting and stopping the server', () => {
   });
 
   it.each([
-    ['on the local directory', () => bench.file('/proc/mounts', '/dev/sda1 / ext4 rw 0 0\n')],
+    ['on another file system', () => bench.file('/proc/mounts', '/dev/sdb1 /var/lib/mysql ext4 rw 0 0\n')],
     [
       'when a boot would start it as well',
       () =>
@@ -341,6 +341,13 @@ describe('starting and stopping the server', () => {
     alter();
 
     expect(bench.run(renderStartServer(mariadb)).code).toBe(REFUSED);
+    expect(bench.moves()).toEqual([]);
+  });
+
+  it('does not start it on the local directory', () => {
+    prepareNode(bench);
+
+    expect(bench.run(renderStartServer(mariadb)).code).toBe(NOT_READY);
     expect(bench.moves()).toEqual([]);
   });
 
@@ -362,7 +369,7 @@ describe('starting and stopping the server', () => {
   it('answers the probe on the active node only', () => {
     prepareNode(bench);
 
-    expect(bench.run(renderStartResponder({ port: 61000 })).code).toBe(REFUSED);
+    expect(bench.run(renderStartResponder({ port: 61000 })).code).toBe(NOT_READY);
     expect(bench.moves()).toEqual([]);
   });
 });
