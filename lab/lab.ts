@@ -112,7 +112,7 @@ export async function labUp(options: LabUpOptions): Promise<LabUp> {
     () => onProgress('waiting for another command that starts or stops the lab'),
     async () => {
       const { engine, images, changed } = await chooseMachines(options, directory, onProgress);
-      if (known === undefined) assertSpace(directory);
+      if (known === undefined) assertSpace(directory, readFreeBytes(directory));
       let document = readLabDocument(directory) ?? createLabDocument(directory, await freePort());
       writeLabDocument(directory, document);
       await ensureWire(directory, onProgress);
@@ -262,16 +262,20 @@ function assertPrograms(engine: EngineName): void {
   );
 }
 
-function assertSpace(directory: string): void {
-  const { bavail, bsize } = statfsSync(directory);
-  const free = bavail * bsize;
-  if (free >= SPACE_BYTES) return;
+/** Throws when a new lab would fill its file system. */
+export function assertSpace(directory: string, freeBytes: number): void {
+  if (freeBytes >= SPACE_BYTES) return;
   const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
   throw new LabError(
     'NoSpace',
-    `${directory} has ${gib(free)} GiB free, and a lab with two machines needs ${gib(SPACE_BYTES)} GiB. Free some, or put the ` +
+    `${directory} has ${gib(freeBytes)} GiB free, and a lab with two machines needs ${gib(SPACE_BYTES)} GiB. Free some, or put the ` +
       'state elsewhere with HADB_STATE_DIR.',
   );
+}
+
+function readFreeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }
 
 async function ensureWire(directory: string, onProgress: (sentence: string) => void): Promise<void> {
@@ -461,7 +465,7 @@ function compiled(...path: string[]): string {
 
 /** When the newest file of the compiled lab was written, ms since the epoch. */
 function newestCode(): number {
-  const root = dirname(compiled('control', 'main.js'));
+  const root = dirname(dirname(compiled('control', 'main.js')));
   return Math.max(
     ...readdirSync(root, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.js'))
