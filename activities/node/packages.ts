@@ -1,5 +1,5 @@
 import {
-  CLUSTER_SET,
+  clusterSet,
   EXTRA_AGENTS,
   parsePackageState,
   renderDisable,
@@ -22,8 +22,8 @@ export function createPackageActivities({ sessions }: Pick<NodeDependencies, 'se
     /** Step 4: installed, held, disabled. Missing packages come by a durable job; the rest takes milliseconds. */
     async installPackages(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
-      const observe = async () =>
-        parsePackageState((await session.read(renderPackageRead(CLUSTER_SET))).stdout, CLUSTER_SET);
+      const set = clusterSet(step.specification);
+      const observe = async () => parsePackageState((await session.read(renderPackageRead(set))).stdout, set);
       return performStep(session, step, {
         observe,
         isDone: (state) => isComplete(state, step),
@@ -32,7 +32,7 @@ export function createPackageActivities({ sessions }: Pick<NodeDependencies, 'se
           const done: string[] = [];
           if (state.missing.length > 0 || state.missingAgents.length > 0) {
             const job = await session.runJob(step, {
-              script: renderInstall(CLUSTER_SET, { optional: [EXTRA_AGENTS], lockSeconds: LOCK_SECONDS }),
+              script: renderInstall(set, { optional: [EXTRA_AGENTS], lockSeconds: LOCK_SECONDS }),
               timeoutMs: INSTALL_LIMIT_MS,
               onProgress: reportJob(step, 'packages to be installed'),
             });

@@ -1,4 +1,5 @@
 import { assign, quote } from '../shell';
+import type { FileSystem } from '../specification/specification';
 
 /** Packages of the cluster, held at their version; nothing that is installed here may start by itself. */
 
@@ -40,11 +41,12 @@ export interface PackageSet {
   agents: readonly string[];
 }
 
-export const CLUSTER_SET: PackageSet = {
-  packages: CLUSTER_PACKAGES,
+/** What the cluster of a specification needs; the tools of xfs are on no minimal image. */
+export const clusterSet = ({ fileSystem }: { fileSystem: FileSystem }): PackageSet => ({
+  packages: fileSystem === 'xfs' ? [...CLUSTER_PACKAGES, 'xfsprogs'] : CLUSTER_PACKAGES,
   units: CLUSTER_UNITS,
   agents: ['linbit/drbd', 'heartbeat/Filesystem', 'heartbeat/azure-lb'],
-};
+});
 
 /** Changes nothing; prints what `parsePackageState` reads. Kernel packages count only where they are installed. */
 export function renderPackageRead(set: PackageSet): string {

@@ -9,7 +9,7 @@ import {
   renderPacemakerStart,
   withProperties,
 } from '../../../cluster/node/pacemaker-moves';
-import { CLUSTER_SET, renderInstall } from '../../../cluster/node/packages';
+import { clusterSet, renderInstall } from '../../../cluster/node/packages';
 import { renderServerInstall } from '../../../cluster/node/server';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
 import { createScriptBench, prepareNode, running, type ScriptBench } from './script-bench';
@@ -29,7 +29,10 @@ beforeEach(() => {
 afterEach(() => bench.remove());
 
 describe('installing packages', () => {
-  const script = renderInstall(CLUSTER_SET, { lockSeconds: 5 }).replaceAll('/usr/sbin/policy-rc.d', '/etc/policy-rc.d');
+  const script = renderInstall(clusterSet({ fileSystem: 'ext4' }), { lockSeconds: 5 }).replaceAll(
+    '/usr/sbin/policy-rc.d',
+    '/etc/policy-rc.d',
+  );
   const apt = (body: string): void => {
     bench.program('apt-get', `case "$*" in *install*) ${body} ;; esac`);
     bench.program('dpkg', ':');

@@ -2,7 +2,7 @@ import { isSameVm, parseIdentity, renderHostsRead, renderHostsWrite } from '../.
 import { parseMetadata } from '../../../cluster/node/drbd-moves';
 import { parseChecksums } from '../../../cluster/node/files';
 import { parseMountPoint } from '../../../cluster/node/mount-point';
-import { CLUSTER_SET, parsePackageState, renderPackageRead } from '../../../cluster/node/packages';
+import { clusterSet, parsePackageState, renderPackageRead } from '../../../cluster/node/packages';
 import { describeDisk, isPartitioned, parseDisk, refuseOtherSize } from '../../../cluster/node/partition';
 import { isAtLevel, parseRuntime, renderRuntimeRead } from '../../../cluster/node/runtime';
 import { parseServerPackage } from '../../../cluster/node/server';
@@ -91,9 +91,11 @@ describe('packages', () => {
     );
     bench.file('/proc/sys/net/ipv4/tcp_timestamps', '1\n');
 
-    const state = parsePackageState(bench.run(renderPackageRead(CLUSTER_SET)).stdout, CLUSTER_SET);
+    const set = clusterSet({ fileSystem: 'xfs' });
 
-    expect(state.missing).toEqual(['pacemaker-cli-utils', 'crmsh', 'resource-agents', 'socat']);
+    const state = parsePackageState(bench.run(renderPackageRead(set)).stdout, set);
+
+    expect(state.missing).toEqual(['pacemaker-cli-utils', 'crmsh', 'resource-agents', 'socat', 'xfsprogs']);
     expect(state.unheld).toEqual(['pacemaker', 'linux-image-cloud-amd64']);
     expect(state.enabled).toEqual(['pacemaker']);
     expect(state.sysctl).toBe(false);
