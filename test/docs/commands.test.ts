@@ -54,6 +54,17 @@ describe('hadb', () => {
     },
   );
 
+  it.each(named('hadb', [...shell, ...inline]).filter(({ words }) => words[1] === 'lab' && words.length > 2))(
+    'knows "$line" of the lab ($file)',
+    async ({ words: [, , command = '', verb = ''] }) => {
+      const context = contextForTests();
+      await runCommandLine(['lab', '--help'], context);
+
+      const wanted = command === 'faults' ? `faults .*\\b${verb}\\b` : `${command}(?: |$)`;
+      expect(context.process.stdout.text).toMatch(new RegExp(`^  ${wanted}`, 'm'));
+    },
+  );
+
   // In running text a command stands without its arguments.
   it.each(named('hadb', inline))('knows `$line` ($file)', async ({ words: [, command = ''] }) => {
     const context = contextForTests();

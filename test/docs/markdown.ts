@@ -16,7 +16,7 @@ export function documents(): string[] {
   const docs = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name));
-  return ['README.md', 'CHANGELOG.md', ...docs].sort((a, b) => a.localeCompare(b));
+  return ['README.md', 'CHANGELOG.md', 'lab/README.md', ...docs].sort((a, b) => a.localeCompare(b));
 }
 
 export function read(file: string): string {
