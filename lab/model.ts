@@ -51,6 +51,12 @@ export type MachineState = 'running' | 'stopped' | 'paused';
 /** How a power-off is done: Azure's skipShutdown kills, otherwise the guest gets its ordered shutdown first. */
 export type PowerOff = 'graceful' | 'hard';
 
+/** A data disk that is worse than it should be, until the fault is lifted or the machine's kernel starts again. */
+export type DiskFault =
+  | { kind: 'slow'; operationsPerSecond: number }
+  /** Answers with an I/O error (EIO). */
+  | { kind: 'failing'; operations: 'read' | 'write' };
+
 /** What both drivers do. Every method is safe to repeat; a machine is found again by its directory alone. */
 export interface MachineDriver {
   readonly engine: EngineName;
@@ -64,6 +70,8 @@ export interface MachineDriver {
   resume(machine: Machine): Promise<void>;
   /** Resolves once the guest has said on its console, since the last start, that provisioning is complete. */
   awaitProvisioned(machine: Machine, timeoutMs: number): Promise<void>;
+  /** Replaces the disk's fault, `undefined` lifts it. Absent where the engine cannot (user-mode Linux). */
+  setDiskFault?(machine: Machine, lun: number, fault: DiskFault | undefined): Promise<void>;
 }
 
 export interface SecurityRule {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startOwnedProcess } from '../../processes/owned-process';
 import type { EngineName } from '../../settings';
-import type { Machine, MachineDriver, MachineState } from '../model';
+import type { DiskFault, Machine, MachineDriver, MachineState } from '../model';
 import { beginBootConsole, consoleLogFile, readBootConsole, readConsoleTail } from './console';
 import { isSessionPaused, isSessionRunning, killSession, signalSession } from './session';
 import { STOPPING_MARK, renderSupervisor, type SupervisedCommand } from './supervisor';
@@ -18,6 +18,8 @@ export interface Engine {
   command(machine: Machine): SupervisedCommand;
   /** Asks the guest for an ordered shutdown, as a press of the power button does. */
   pressPowerButton(machine: Machine): Promise<void>;
+  /** Only of engines that can. */
+  setDiskFault?: (machine: Machine, lun: number, fault: DiskFault | undefined) => Promise<void>;
 }
 
 export class MachineError extends Error {
@@ -104,7 +106,15 @@ export function createProcessDriver(engine: Engine): MachineDriver {
       );
     },
   };
-  return driver;
+  const { setDiskFault } = engine;
+  if (setDiskFault === undefined) return driver;
+  return {
+    ...driver,
+    async setDiskFault(machine, lun, fault) {
+      requireRunning(machine);
+      await setDiskFault(machine, lun, fault);
+    },
+  };
 }
 
 /** A machine that ends by itself at this very moment has no button any more; any other failure is one. */
@@ -143,14 +153,13 @@ function readState(machine: Machine): MachineState {
  * when it goes on, as Hyper-V's time synchronisation does after a memory-preserving update.
  */
 function signalRunning(machine: Machine, signal: 'SIGSTOP' | 'SIGCONT'): void {
-  if (readState(machine) === 'stopped') {
-    throw new MachineError(
-      'MachineNotRunning',
-      machine.name,
-      `${machine.name} is not running, so it can neither be paused nor resumed`,
-    );
-  }
+  requireRunning(machine);
   signalSession(recordFile(machine), signal);
+}
+
+function requireRunning(machine: Machine): void {
+  if (readState(machine) !== 'stopped') return;
+  throw new MachineError('MachineNotRunning', machine.name, `${machine.name} is not running: start it first`);
 }
 
 async function waitUntil(condition: () => boolean, timeoutMs: number): Promise<boolean> {

@@ -1,6 +1,6 @@
 import type { EngineName } from '../../settings';
 import type { Image } from '../images/image';
-import type { Machine, MachineDriver } from '../model';
+import type { DiskFault, Machine, MachineDriver } from '../model';
 import { connectQmp } from '../wire/qmp';
 import { createProcessDriver } from './machine-process';
 import type { SupervisedCommand } from './supervisor';
@@ -8,6 +8,9 @@ import type { SupervisedCommand } from './supervisor';
 export type Accelerator = Exclude<EngineName, 'uml'>;
 
 type QemuKernel = Image['kernel']['qemu'];
+
+/** errno(3) of an input/output error. */
+const EIO = 5;
 
 const QMP_SOCKET = 'qmp.sock';
 
@@ -32,6 +35,7 @@ export function createQemuDriver(accelerator: Accelerator, kernelOf: (machine: M
       const qmp = await connectQmp(machine.directory, QMP_SOCKET);
       await qmp.command('system_powerdown').finally(() => qmp.close());
     },
+    setDiskFault,
   });
 }
 
@@ -61,9 +65,9 @@ export function renderQemuCommand(machine: Machine, accelerator: Accelerator, ke
       // Serial numbers name the disks in the guest: their order depends on QEMU's mood.
       ...disks.flatMap(({ id, file, options }) => [
         '-drive',
-        `file=${file.replaceAll(',', ',,')},if=none,id=${id},format=raw,${options}`,
+        `file=${file.replaceAll(',', ',,')},if=none,id=${id},node-name=${nodeName(id)},format=raw,${options}`,
         '-device',
-        `virtio-blk-pci,drive=${id},serial=${id}`,
+        `virtio-blk-pci,drive=${id},serial=${id},id=${deviceName(id)}`,
       ]),
       '-readconfig',
       WIRE,
@@ -107,4 +111,35 @@ function kernelArguments(machine: Machine): string {
     'panic=-1',
     `systemd.hostname=${machine.name}`,
   ].join(' ');
+}
+
+const nodeName = (disk: string): string => `disk-${disk}`;
+const deviceName = (disk: string): string => `device-${disk}`;
+
+/**
+ * Slow disks by QEMU's throttling; failing ones by a blkdebug node put between device and file. Both ends of the change
+ * are idempotent: what an earlier, half-done change left is taken off first.
+ */
+async function setDiskFault(machine: Machine, lun: number, fault: DiskFault | undefined): Promise<void> {
+  const disk = `lun${lun}`;
+  if (!machine.dataDisks.some((data) => data.lun === lun)) throw new Error(`${machine.name} has no data disk ${lun}`);
+  const device = `/machine/peripheral/${deviceName(disk)}/virtio-backend`;
+  const failing = `failing-${disk}`;
+  const qmp = await connectQmp(machine.directory, QMP_SOCKET);
+  const plugIn = (node: string): Promise<unknown> =>
+    qmp.execute('qom-set', { path: device, property: 'drive', value: node });
+  try {
+    await plugIn(nodeName(disk));
+    await qmp.execute('blockdev-del', { 'node-name': failing }).catch(() => undefined);
+    const iops = fault?.kind === 'slow' ? fault.operationsPerSecond : 0;
+    const unlimited = { bps: 0, bps_rd: 0, bps_wr: 0, iops_rd: 0, iops_wr: 0 };
+    await qmp.execute('block_set_io_throttle', { id: device, ...unlimited, iops });
+    if (fault?.kind !== 'failing') return;
+    const always = { event: 'none', errno: EIO, once: false, iotype: fault.operations };
+    const node = { driver: 'blkdebug', 'node-name': failing, image: nodeName(disk), 'inject-error': [always] };
+    await qmp.execute('blockdev-add', node);
+    await plugIn(failing);
+  } finally {
+    qmp.close();
+  }
 }

@@ -143,6 +143,26 @@ describe.each(engines)('a machine under %s', (engine) => {
     expect(Math.abs(Number(now) - Date.now() / 1000)).toBeLessThan(3);
   });
 
+  const diskFaults = engine === 'uml' ? [] : (['read', 'write'] as const);
+  // User-mode Linux has none: describe.each of an empty table is an error, so the loop is written out.
+  for (const operations of diskFaults) {
+    it(`fails each ${operations} of its data disk while told to, and no longer`, async () => {
+      const probe =
+        'disk=/dev/disk/azure/scsi1/lun0; sudo dd if="$disk" of=/dev/null bs=4096 count=1 iflag=direct status=none && echo read; ' +
+        'sudo dd if=/dev/zero of="$disk" bs=4096 count=1 seek=2000 oflag=direct conv=notrunc status=none && echo write';
+      const succeeded = async (): Promise<string[]> => {
+        const { output } = await guest.run(probe);
+        return output.split('\n').filter((line) => line === 'read' || line === 'write');
+      };
+      await driver.setDiskFault?.(guest.machine, 0, { kind: 'failing', operations });
+      const during = await succeeded();
+      await driver.setDiskFault?.(guest.machine, 0, undefined);
+
+      expect(during).toEqual([operations === 'read' ? 'write' : 'read']);
+      await expect(succeeded()).resolves.toEqual(['read', 'write']);
+    });
+  }
+
   it('is found again by a driver that did not start it', () => {
     const other = createMachineDriver(engine, image);
 
