@@ -1,5 +1,5 @@
 import { formatDuration } from '../clock';
-import { identity } from '../run-events';
+import { deviations, identity } from '../run-events';
 import type { Progress, StepRecord, StepState, StepWait } from '../../cluster/step';
 import type { CommandResult } from './reporter';
 import { countResults } from './reporter';
@@ -36,6 +36,7 @@ function stepDuration(record: StepRecord, now: number): string {
 
 function stepRemark(record: StepRecord, wait: StepWait | undefined): string {
   if (wait !== undefined) return describeWait(wait);
+  if (deviations(record).length > 0) return 'differs';
   if (record.state === 'done') return record.outcome?.result === 'unchanged' ? 'unchanged' : '';
   return record.state === 'skipped' ? `skipped by ${record.decidedBy?.by ?? 'somebody'}` : '';
 }
