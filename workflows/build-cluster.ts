@@ -1,10 +1,10 @@
 import type { Progress } from '../cluster/step';
-import { manualFailover, MANUAL_FAILOVER, mustProve } from './chapters/manual-failover';
+import { manualFailover, MANUAL_FAILOVER, mustProve, proveManualFailover } from './chapters/manual-failover';
 import { preparing } from './chapters/preparing';
 import { setUpCorosync } from './chapters/setting-up-corosync';
-import { setUpMySql } from './chapters/setting-up-mysql';
+import { installMySql, startMySql } from './chapters/setting-up-mysql';
 import { setUpPacemaker } from './chapters/setting-up-pacemaker';
-import { lookForCluster, reachTheNodes, setUpTheCluster } from './chapters/setting-up-the-cluster';
+import { lookForCluster, prepareTheNodes, reachTheNodes, setUpDrbd } from './chapters/setting-up-the-cluster';
 import { tests } from './chapters/tests';
 import { BuildCluster } from './inputs';
 import type { BuildClusterInput } from './messages';
@@ -18,10 +18,22 @@ async function build(run: Run): Promise<void> {
   await preparing(run);
   await reachTheNodes(run);
   const found = await lookForCluster(run);
-  const pair = await setUpTheCluster(run, found);
-  await setUpMySql(run, pair);
-  if (!pair.managed && (await mustProve(run, MANUAL_FAILOVER))) await manualFailover(run, pair);
-  await setUpCorosync(run, pair);
+  const pair = await prepareTheNodes(run, found);
+
+  // The server is installed while DRBD synchronises.
+  const [, installed] = await run.parallel([() => setUpDrbd(run, pair), () => installMySql(run, pair)]);
+  await startMySql(run, pair, installed);
+
+  const byHand = !pair.managed && (await mustProve(run, MANUAL_FAILOVER));
+  if (byHand) await manualFailover(run, pair);
+  // Corosync forms its cluster while the load balancer notices the way back.
+  await run.parallel([
+    () => setUpCorosync(run, pair),
+    async () => {
+      if (byHand) await proveManualFailover(run, pair);
+    },
+  ]);
+
   await setUpPacemaker(run, pair);
   await tests(run, pair);
 }

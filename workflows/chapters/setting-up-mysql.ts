@@ -6,36 +6,39 @@ import type { Pair } from './setting-up-the-cluster';
 
 /**
  * "Einrichten von MySQL". Unlike the article, the server is installed *before* the DRBD file system is mounted over its data
- * directory, and what the package put there is moved aside: no `rm -rf` that a retry could run on the replicated data, and no
- * package script that a reset could leave half done on them.
+ * directory (and so while DRBD synchronises), and what the package put there is moved aside: no `rm -rf` that a retry could run
+ * on the replicated data, and no package script that a reset could leave half done on them.
+ *
+ * Returns whether the second node gets its server by a failover, the article's second option.
  */
-export const setUpMySql = (run: Run, pair: Pair): Promise<void> =>
+export const installMySql = (run: Run, pair: Pair): Promise<{ failOverFirst: boolean }> =>
   run.chapter('Setting up MySQL', async () => {
-    const { active, standby, built: observeOnly } = pair;
-    const later = run.specification.database.standbyInstall === 'fail-over-then-install';
-    const serverOnStandby = await run.step(
+    const { active, standby, built } = pair;
+    const { installed } = await run.step(
       { id: 'look-for-server', node: standby },
       'Look whether the server is installed there',
       (step) => nodes.readServerInstalled({ ...step, node: standby }),
     );
-    const failOverFirst = later && !serverOnStandby.installed && !observeOnly;
+    const later = run.specification.database.standbyInstall === 'fail-over-then-install';
+    const failOverFirst = later && !installed && !built;
 
     await run.parallel([
+      () => installServer(run, pair, active),
+      () => (failOverFirst ? guardMountPoint(run, pair, standby) : installServer(run, pair, standby)),
       () =>
         run.step({ id: 'load-balancing-rule' }, 'Create the rule and the probe lb-mysql', (step) =>
           azureOperation(step, azure.submitDatabaseRule),
         ),
-      async () => {
-        await installServer(run, pair, active);
-        await startDatabase(run, pair);
-      },
-      async () => {
-        if (failOverFirst) await guardMountPoint(run, pair, standby);
-        else await installServer(run, pair, standby);
-      },
     ]);
+    return { failOverFirst };
+  });
+
+/** Mount, data directory, server, schema; then the article's query from outside. */
+export const startMySql = (run: Run, pair: Pair, { failOverFirst }: { failOverFirst: boolean }): Promise<void> =>
+  run.chapter('Setting up MySQL', async () => {
+    await startDatabase(run, pair);
     if (failOverFirst) await failOverThenInstall(run, pair);
-    const asked = observeOnly ? undefined : active;
+    const asked = pair.built ? undefined : pair.active;
     await remoteQuery(run, 'remote-query', 'Query from outside, by name, through the load balancer', asked);
   });
 

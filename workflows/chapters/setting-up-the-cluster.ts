@@ -50,8 +50,8 @@ export const lookForCluster = (run: Run): Promise<Found> =>
     };
   });
 
-/** Packages, module, partition, DRBD, first synchronisation, file system. */
-export const setUpTheCluster = (run: Run, found: Found): Promise<Pair> =>
+/** The article's `apt-get install`, and the ping by name. */
+export const prepareTheNodes = (run: Run, found: Found): Promise<Pair> =>
   run.chapter('Setting up the cluster', async () => {
     const observeOnly = found.built;
 
@@ -71,7 +71,13 @@ export const setUpTheCluster = (run: Run, found: Found): Promise<Pair> =>
         nodes.loadDrbdModule({ ...step, node, observeOnly }),
       );
     });
-    const platforms = await probePlatforms(run);
+    return { ...found, platforms: await probePlatforms(run) };
+  });
+
+/** "Einrichten von DRBD": partition, metadata, first synchronisation, primary, file system. */
+export const setUpDrbd = (run: Run, pair: Pair): Promise<void> =>
+  run.chapter('Setting up the cluster', async () => {
+    const { platforms, active, built: observeOnly } = pair;
 
     await run.onBothNodes(async ({ name: node }) => {
       const platform = platformOf(platforms, node);
@@ -79,7 +85,7 @@ export const setUpTheCluster = (run: Run, found: Found): Promise<Pair> =>
         nodes.partitionDataDisk({ ...step, node, platform, observeOnly }),
       );
       await run.step({ id: 'write-drbd-resource', node }, 'Write the DRBD resource r0', (step) =>
-        nodes.writeResourceFile({ ...step, node, platform, form: found.built ? 'cluster' : 'either', observeOnly }),
+        nodes.writeResourceFile({ ...step, node, platform, form: pair.built ? 'cluster' : 'either', observeOnly }),
       );
       await run.step({ id: 'create-drbd-metadata', node }, 'Create DRBD metadata', (step) =>
         nodes.createMetadata({ ...step, node, platform, observeOnly }),
@@ -89,22 +95,17 @@ export const setUpTheCluster = (run: Run, found: Found): Promise<Pair> =>
       );
     });
     await run.step({ id: 'connect-drbd' }, 'Wait until both nodes are connected', (step) =>
-      nodes.awaitConnected({ ...step, node: found.active, observeOnly }),
+      nodes.awaitConnected({ ...step, node: active, observeOnly }),
     );
-    await synchronise(run, found);
-    await makeFileSystem(run, { ...found, platforms });
-    return { ...found, platforms };
+    await synchronise(run, pair);
+    await makeFileSystem(run, pair);
   });
 
-async function synchronise(
-  run: Run,
-  { built, active, standby }: Pick<Pair, 'built' | 'active' | 'standby'>,
-): Promise<void> {
-  const observeOnly = built;
+async function synchronise(run: Run, { built: observeOnly, active, standby }: Pair): Promise<void> {
   await run.step({ id: 'declare-disks-equal' }, 'Declare the two blank disks equal', (step) =>
     nodes.declareDisksEqual({ ...step, node: active, observeOnly }),
   );
-  if (run.specification.drbd.initialSync === 'full' && !built) {
+  if (run.specification.drbd.initialSync === 'full' && !observeOnly) {
     await run.step({ id: 'copy-every-block', node: standby }, 'Have every block copied to the second node', (step) =>
       nodes.startFullSync({ ...step, node: standby }),
     );
@@ -114,9 +115,7 @@ async function synchronise(
   );
 }
 
-async function makeFileSystem(run: Run, { built, active }: Pair): Promise<void> {
-  const observeOnly = built;
-  const node = active;
+async function makeFileSystem(run: Run, { built: observeOnly, active: node }: Pair): Promise<void> {
   await run.step({ id: 'promote', node }, 'Make the node primary', (step) =>
     nodes.promote({ ...step, node, observeOnly }),
   );
