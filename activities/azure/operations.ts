@@ -1,18 +1,18 @@
 import { heartbeat, sleep } from '@temporalio/activity';
-import { assertNever, HadbError, isHadbError } from '../../cluster/errors';
+import { HadbError, isFinal, isHadbError } from '../../cluster/errors';
 import type { StepOutcome, StepWait } from '../../cluster/step';
-import { withOperationFailures } from '../connections/arm-clients';
+import { waitForOperation } from '../connections/arm-clients';
 import { currentCancellation } from '../connections/activity-scope';
-import { restoreDeletion, verifyDeleted } from './destroy';
-import { verifyResource } from './ensure';
+import { restoreDeletion, submitDelete, verifyDeleted } from './destroy';
+import { submitResource, verifyResource } from './ensure';
 import { databaseRule, loadBalancer } from './load-balancer';
 import { networkInterface } from './network-interface';
 import { networkSecurityGroup } from './network-security-group';
-import { restorePowerOff, restoreStart, verifyPower } from './power';
+import { restorePowerOff, restoreStart, submitPowerOff, submitStart, verifyPower } from './power';
 import { publicAddress } from './public-address';
 import type { AzureScope, Poller, ResourceKind, RestoreOptions } from './resource-kind';
 import { isNotFound } from './resource-kind';
-import type { AzureSubmission } from './submission';
+import type { AzureSubmission, SubmissionKind } from './submission';
 import { OBSERVE } from './submission';
 import { virtualMachine } from './virtual-machine';
 import { virtualNetwork } from './virtual-network';
@@ -23,49 +23,50 @@ interface OperationKind {
   restore(state: string, options: RestoreOptions): Poller;
   /** What was seen; throws NotReady while the resource is on its way. */
   verify(): Promise<string>;
+  /** As the activity that submitted it: looks first, so that nothing is sent that is there or under way. */
+  submit(): Promise<AzureSubmission>;
 }
 
+const RESOURCES = {
+  'network-security-group': networkSecurityGroup,
+  'virtual-network': virtualNetwork,
+  'public-address': publicAddress,
+  'load-balancer': loadBalancer,
+  'database-rule': databaseRule,
+  'network-interface': networkInterface,
+  'virtual-machine': virtualMachine,
+} satisfies Record<Exclude<SubmissionKind, 'power-off' | 'start' | 'delete'>, ResourceKind>;
+
 function operationKind(scope: AzureScope, submission: AzureSubmission): OperationKind {
-  const ofResource = (kind: ResourceKind): OperationKind => ({
-    restore: (state, options) => kind.restore(scope, state, options),
-    verify: () => verifyResource(scope, kind),
-  });
-  switch (submission.kind) {
-    case 'network-security-group':
-      return ofResource(networkSecurityGroup);
-    case 'virtual-network':
-      return ofResource(virtualNetwork);
-    case 'public-address':
-      return ofResource(publicAddress);
-    case 'load-balancer':
-      return ofResource(loadBalancer);
-    case 'database-rule':
-      return ofResource(databaseRule);
-    case 'network-interface':
-      return ofResource(networkInterface);
-    case 'virtual-machine':
-      return ofResource(virtualMachine);
-    case 'power-off':
-      return {
-        restore: (state, options) => restorePowerOff(scope, state, options),
-        verify: () => verifyPower(scope, 'off'),
-      };
-    case 'start':
-      return {
-        restore: (state, options) => restoreStart(scope, state, options),
-        verify: () => verifyPower(scope, 'running'),
-      };
-    case 'delete': {
-      const { resource } = submission;
-      if (resource === undefined) throw new HadbError('Internal', 'a deletion without a resource');
-      return {
-        restore: (state, options) => restoreDeletion(scope, resource, state, options),
-        verify: () => verifyDeleted(scope, resource),
-      };
-    }
-    default:
-      return assertNever(submission.kind);
+  const { kind, resource } = submission;
+  if (kind === 'power-off') {
+    return {
+      restore: (state, options) => restorePowerOff(scope, state, options),
+      verify: () => verifyPower(scope, 'off'),
+      submit: () => submitPowerOff(scope, { skipShutdown: submission.skipShutdown === true }),
+    };
   }
+  if (kind === 'start') {
+    return {
+      restore: (state, options) => restoreStart(scope, state, options),
+      verify: () => verifyPower(scope, 'running'),
+      submit: () => submitStart(scope),
+    };
+  }
+  if (kind === 'delete') {
+    if (resource === undefined) throw new HadbError('Internal', 'a deletion without a resource');
+    return {
+      restore: (state, options) => restoreDeletion(scope, resource, state, options),
+      verify: () => verifyDeleted(scope, resource),
+      submit: () => submitDelete(scope, resource),
+    };
+  }
+  const made: ResourceKind = RESOURCES[kind];
+  return {
+    restore: (state, options) => made.restore(scope, state, options),
+    verify: () => verifyResource(scope, made),
+    submit: () => submitResource(scope, made),
+  };
 }
 
 /** Only until Azure names its own interval (`Retry-After`, 10 to 50 s). */
@@ -74,32 +75,71 @@ const POLL_MS = 500;
 const SETTLE_MS = 120_000;
 const OBSERVE_MS = 60 * 60_000;
 
+/** What Azure accepted may still fail for a reason that passes (another operation, no capacity): then it is sent again. */
+const SUBMISSIONS = 3;
+const RESUBMIT_PAUSES_MS = [2_000, 10_000];
+
 /**
- * Waits for the end of the operation and looks at what it has brought about. Errors: those of Azure's status document,
- * VerificationFailed, NotReady.
+ * Waits for the end of the operation and looks at what it has brought about. An operation that failed for a reason that
+ * passes is submitted anew; a worker that dies meanwhile begins with the old poller and finds the new operation by the
+ * resource's state. Errors: those of Azure's status document, VerificationFailed, NotReady.
  */
 export async function awaitOperation(scope: AzureScope, submission: AzureSubmission): Promise<StepOutcome> {
-  const { poller, kind: _, name, node: __, resource: ___, ...outcome } = submission;
-  if (poller === undefined) return outcome;
-  const operation = operationKind(scope, submission);
-  heartbeat({ step: scope.step.step, waitingFor: waitingFor(submission) } satisfies StepWait);
-  const known = poller !== OBSERVE && (await followPoller(operation, poller, name));
-  const verified = await settle(operation, known ? SETTLE_MS : OBSERVE_MS);
-  return { ...outcome, verified };
+  const { result, observed, done, drift } = submission;
+  const outcome = {
+    result,
+    observed,
+    ...(done === undefined ? {} : { done }),
+    ...(drift === undefined ? {} : { drift }),
+  };
+  let current = submission;
+  for (let count = 1; ; count += 1) {
+    if (current.poller === undefined) {
+      return count === 1 ? outcome : { ...outcome, verified: current.observed };
+    }
+    const end = await followOnce(scope, current, current.poller);
+    if ('verified' in end) return { ...outcome, verified: end.verified };
+    if (isFinal(end.failure.code) || count === SUBMISSIONS) throw end.failure;
+    const pauseMs = end.failure.details.retryAfterMs ?? RESUBMIT_PAUSES_MS[count - 1] ?? 10_000;
+    heartbeat({ step: scope.step.step, waitingFor: `another try: ${end.failure.message}` } satisfies StepWait);
+    await sleep(pauseMs);
+    current = await operationKind(scope, submission).submit();
+  }
 }
 
-/** False when Azure does not know the operation any more: then the resource itself must tell. */
-async function followPoller(operation: OperationKind, state: string, name: string): Promise<boolean> {
+async function followOnce(
+  scope: AzureScope,
+  submission: AzureSubmission,
+  poller: string,
+): Promise<{ verified: string } | { failure: HadbError }> {
+  const operation = operationKind(scope, submission);
+  heartbeat({ step: scope.step.step, waitingFor: waitingFor(submission) } satisfies StepWait);
+  const end = poller === OBSERVE ? 'forgotten' : await followPoller(operation, poller, submission.name);
+  if (typeof end === 'object') return { failure: end };
+  try {
+    return { verified: await settle(operation, end === 'ended' ? SETTLE_MS : OBSERVE_MS) };
+  } catch (error) {
+    if (isHadbError(error) && error.code === 'VerificationFailed') return { failure: error };
+    throw error;
+  }
+}
+
+/** `forgotten`: Azure does not know the operation any more; then the resource itself must tell. */
+async function followPoller(
+  operation: OperationKind,
+  state: string,
+  name: string,
+): Promise<'ended' | 'forgotten' | HadbError> {
   const cancellation = currentCancellation();
   const options = cancellation === undefined ? {} : { abortSignal: cancellation.signal };
   try {
-    await withOperationFailures(name, () =>
+    const failure = await waitForOperation(name, () =>
       operation.restore(state, { updateIntervalInMs: POLL_MS, ...options }).pollUntilDone(options),
     );
-    return true;
+    return failure ?? 'ended';
   } catch (error) {
     if (cancellation?.signal.aborted === true) throw cancellation.signal.reason;
-    if (isNotFound(error)) return false;
+    if (isNotFound(error)) return 'forgotten';
     throw error;
   }
 }

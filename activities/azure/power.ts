@@ -27,7 +27,13 @@ export async function readPower(scope: AzureScope): Promise<Power> {
 export async function submitPowerOff(scope: AzureScope, options: { skipShutdown: boolean }): Promise<AzureSubmission> {
   const node = nodeOf(scope);
   const { state } = await readPower(scope);
-  const about = { kind: 'power-off' as const, name: scope.names.virtualMachine(node), node, observed: state };
+  const about = {
+    kind: 'power-off' as const,
+    name: scope.names.virtualMachine(node),
+    node,
+    observed: state,
+    skipShutdown: options.skipShutdown,
+  };
   if (isOff(state)) return { ...about, result: 'unchanged' };
   // A power cut does not wait for a shutdown that is under way: that may be what hangs.
   if ((state === 'stopping' && !options.skipShutdown) || state === 'deallocating') {

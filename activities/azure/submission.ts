@@ -40,6 +40,8 @@ export interface AzureSubmission extends StepOutcome {
   node?: string;
   /** What is deleted. */
   resource?: ClusterResource;
+  /** How power is taken. */
+  skipShutdown?: boolean;
 }
 
 /** In place of a poller: the operation was submitted before and its poller was lost; the resource itself tells its end. */

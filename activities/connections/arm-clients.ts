@@ -40,7 +40,7 @@ export function createArmClients(options: ArmClientsOptions): ArmClients {
     retryOptions: { maxRetries: 2, retryDelayInMs: 300, maxRetryDelayInMs: 2_000 },
     additionalPolicies: [
       { policy: operationFailurePolicy, position: 'perCall' as const },
-      { policy: correlationPolicy, position: 'perCall' as const },
+      { policy: activityPolicy, position: 'perCall' as const },
       { policy: timeoutPolicy(options.requestTimeoutMs ?? 60_000), position: 'perRetry' as const },
       { policy: patiencePolicy, position: 'perRetry' as const },
       ...(options.onRequest === undefined
@@ -128,12 +128,17 @@ const patiencePolicy: PipelinePolicy = {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** All requests of a run share one id in Azure's activity log. */
-const correlationPolicy: PipelinePolicy = {
-  name: 'hadb-correlation',
+/**
+ * All requests of a run share one id in Azure's activity log. A cancelled activity does not wait for what it only reads;
+ * the answer to a write is waited for, because it may have been done.
+ */
+const activityPolicy: PipelinePolicy = {
+  name: 'hadb-activity',
   sendRequest(request, next) {
-    const run = activityContext.getStore()?.info.workflowExecution?.runId;
+    const context = activityContext.getStore();
+    const run = context?.info.workflowExecution?.runId;
     if (run !== undefined && UUID.test(run)) request.headers.set('x-ms-correlation-request-id', run);
+    if (context !== undefined && request.method === 'GET') request.abortSignal ??= context.cancellationSignal;
     return next(request);
   },
 };
@@ -162,16 +167,18 @@ function measuringPolicy(onRequest: NonNullable<ArmClientsOptions['onRequest']>)
 const operationFailures = new AsyncLocalStorage<{ last?: AzureError }>();
 
 /**
- * Polls of an operation that ends in failure throw a plain `Error` whose text may have lost the code. The document that
- * said so is kept here and becomes the error. Errors: those of `azureFailure`, and whatever `wait` throws otherwise.
+ * Waits for the end of an operation; returns how it failed, undefined when it has ended well. Polls of an operation that
+ * ends in failure throw a plain `Error` whose text may have lost the code; the document that said so is kept here and
+ * becomes the failure. Errors: whatever `wait` throws before the end is known.
  */
-export async function withOperationFailures<Result>(subject: string, wait: () => Promise<Result>): Promise<Result> {
+export async function waitForOperation(subject: string, wait: () => Promise<unknown>): Promise<HadbError | undefined> {
   const captured: { last?: AzureError } = {};
   try {
-    return await operationFailures.run(captured, wait);
+    await operationFailures.run(captured, wait);
+    return undefined;
   } catch (error) {
     if (captured.last === undefined) throw error;
-    throw azureFailure({ ...captured.last, subject });
+    return azureFailure({ ...captured.last, subject });
   }
 }
 

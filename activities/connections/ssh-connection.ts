@@ -33,12 +33,12 @@ export interface SshConnection {
 export interface SshTimings {
   /** A machine under emulation needs seconds for the key exchange. */
   connectMs: number;
-  /** Interval times count is after how long a silent peer is given up; below the heartbeat time-out of activities. */
+  /** Interval times count is after how long a silent peer is given up: a machine without power is noticed by nothing else. */
   keepaliveMs: number;
   keepaliveCount: number;
 }
 
-export const SSH_TIMINGS: SshTimings = { connectMs: 15_000, keepaliveMs: 3_000, keepaliveCount: 4 };
+export const SSH_TIMINGS: SshTimings = { connectMs: 15_000, keepaliveMs: 2_000, keepaliveCount: 4 };
 
 /** sshd refuses the eleventh session of a connection (MaxSessions 10); two are left for people. */
 const SHELLS = 8;

@@ -149,8 +149,8 @@ mkdir -p ${[paths.directory, paths.steps, paths.jobs, directoryOf(paths.lock)].m
 ${renderLock(paths, lockWaitSeconds)}
 owner=
 [ ! -r ${owner} ] || IFS= read -r owner <${owner} || :
-running=$(systemctl list-units --plain --no-legend --full --type=service --state=active,activating,reloading,deactivating ${quote(JOB_UNIT_PATTERN)} |
-while read -r unit rest; do case $unit in ${quote(`hadb-${run}-`)}*) ;; *) echo "$unit" ;; esac; done)
+units=$(systemctl list-units --plain --no-legend --full --type=service --state=active,activating,reloading,deactivating ${quote(JOB_UNIT_PATTERN)})
+running=$(echo "$units" | while read -r unit rest; do case $unit in ''|${quote(`hadb-${run}-`)}*) ;; *) echo "$unit" ;; esac; done)
 if [ -n "$running" ]; then
 echo "$running of \${owner:-nobody}" >&2
 exit ${EXIT.notOwner}

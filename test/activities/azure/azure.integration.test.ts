@@ -431,6 +431,58 @@ describe('failures of Azure', () => {
     });
   });
 
+  const armFault = (id: string, fault: object) =>
+    lab.request('PUT', `${lab.document.faultsEndpoint}/arm/${id}`, { authorization: null, body: fault });
+
+  it('an operation that fails for a reason that passes is submitted once more', async () => {
+    lab = await startTestLab();
+    world = createAzureWorld(lab);
+    const answer = await armFault('capacity', {
+      method: 'PUT',
+      path: 'virtualMachines/hadb01',
+      action: { kind: 'failOperation', code: 'AllocationFailed', message: 'no capacity now' },
+    });
+    expect(answer.status).toBeLessThan(300);
+
+    const outcomes = await buildAll(world);
+
+    expect(outcomes['submitVirtualMachine/hadb01']).toMatchObject({
+      result: 'changed',
+      verified: expect.stringContaining('vmId') as string,
+    });
+    const puts = writes().filter(({ method, path }) => method === 'PUT' && path.endsWith('/virtualMachines/hadb01'));
+    expect(puts).toHaveLength(2);
+  });
+
+  it('an answer that is lost on the way does not make anything twice', async () => {
+    lab = await startTestLab();
+    world = createAzureWorld(lab);
+    await armFault('lost', { method: 'PUT', path: 'virtualMachines/', count: 2, action: { kind: 'dropResponse' } });
+
+    await buildAll(world);
+
+    expect(lab.machines.calls.filter((call) => call.startsWith('start'))).toEqual(['start hadb01', 'start hadb02']);
+  });
+
+  it('a long Retry-After is handed to the run, not slept through', async () => {
+    lab = await startTestLab();
+    world = createAzureWorld(lab);
+    await armFault('throttle', {
+      path: 'resourcegroups/',
+      count: 50,
+      action: { kind: 'status', status: 429, code: 'TooManyRequests', message: 'slow down', retryAfterSeconds: 120 },
+    });
+
+    const error = await failure(world.run('ensureResourceGroup', world.step('resource-group')));
+
+    expect(error).toMatchObject({
+      type: 'AzureUnavailable',
+      nextRetryDelay: 120_000,
+      details: [expect.objectContaining({ retryAfterMs: 120_000 })],
+    });
+    expect(world.requests).toHaveLength(1);
+  });
+
   it('too many cores are a quota, and final', async () => {
     lab = await startTestLab({ coreLimit: 1 });
     world = createAzureWorld(lab);
