@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createConnection, type Connection } from 'mysql2';
+import { createConnection, type Connection, type SslOptions } from 'mysql2';
 
 /** How a client outside of the cluster reaches the database: by name, through the load balancer, by TLS. */
 export interface DatabaseAccess {
@@ -40,38 +41,78 @@ export interface DatabaseSession {
   destroy(): void;
 }
 
+export interface DialLimits {
+  /** Until the other side accepts. Short: a lost SYN is sent again after 1, 3, 7 … s only, a new socket at once. */
+  connectMs: number;
+  /** From then until the server greets, which it does at once: a balancer may accept for a node that is dead. */
+  greetingMs: number;
+  /** Until the server lets us in, the TLS handshake included: a busy server needs seconds for it, and more so when clients give up and come again. */
+  handshakeMs: number;
+}
+
+export const DIAL_LIMITS: DialLimits = { connectMs: 1000, greetingMs: 1500, handshakeMs: 10_000 };
+
 /**
- * One connection, no pool, and deadlines of its own: mysql2 gives queries no time-out by default, its time-outs start when a command gets its turn,
- * and a destroyed connection never answers those who wait. Errors: ConnectFailed.
+ * One connection, no pool, and deadlines of its own: mysql2 gives queries no time-out by default, its time-outs start when a
+ * command gets its turn, and a destroyed connection never answers those who wait. Errors: ConnectFailed.
  */
-export async function openSession(access: DatabaseAccess, deadlineMs: number): Promise<DatabaseSession> {
+export async function openSession(access: DatabaseAccess, limits: DialLimits = DIAL_LIMITS): Promise<DatabaseSession> {
   const socket = connect({ host: access.address, port: access.port, noDelay: true });
   // mysql2 listens for errors only once it has the socket.
   socket.on('error', () => undefined);
+  const closed = new Promise<never>((_, reject) => {
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the connection was closed before the server had answered')));
+  });
+  try {
+    await within(Promise.race([once(socket, 'connect'), closed]), limits.connectMs);
+    await within(Promise.race([once(socket, 'readable'), closed]), limits.greetingMs);
+    return await logIn(access, socket, closed, limits.handshakeMs);
+  } catch (error) {
+    socket.destroy();
+    throw new ConnectFailed(`no connection to ${access.host} (${access.address}:${access.port}): ${messageOf(error)}`);
+  }
+}
+
+async function logIn(
+  access: DatabaseAccess,
+  socket: Socket,
+  closed: Promise<never>,
+  handshakeMs: number,
+): Promise<DatabaseSession> {
   const connection = createConnection({
     stream: () => socket,
     host: access.host,
     port: access.port,
     user: access.user,
     password: access.password,
-    ssl: { ca: access.authority, verifyIdentity: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
-    connectTimeout: deadlineMs,
+    ssl: tlsOf(access.authority),
+    connectTimeout: handshakeMs,
     connectAttributes: { program_name: 'hadb', purpose: access.purpose },
     supportBigNumbers: true,
   });
   const session = wrap(connection, socket);
-  const connected = new Promise<void>((resolve, reject) => {
+  const loggedIn = new Promise<void>((resolve, reject) => {
     connection.once('connect', () => resolve());
     connection.once('error', (error) => reject(error));
-    socket.once('close', () => reject(new Error('the connection was closed before the server had answered')));
   });
   try {
-    await within(connected, deadlineMs);
+    await within(Promise.race([loggedIn, closed]), handshakeMs);
     return session;
   } catch (error) {
     session.destroy();
-    throw new ConnectFailed(`no connection to ${access.host} (${access.address}:${access.port}): ${messageOf(error)}`);
+    throw error;
   }
+}
+
+const tlsByAuthority = new Map<string, SslOptions>();
+
+/** The same object for each connection: mysql2 keeps the TLS session by it, and resuming one spares both sides the key exchange. */
+function tlsOf(authority: string): SslOptions {
+  const known = tlsByAuthority.get(authority);
+  const tls = known ?? { ca: authority, verifyIdentity: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' };
+  tlsByAuthority.set(authority, tls);
+  return tls;
 }
 
 function wrap(connection: Connection, socket: Socket): DatabaseSession {
@@ -108,6 +149,7 @@ function wrap(connection: Connection, socket: Socket): DatabaseSession {
   };
 }
 
+/** Errors: the promise's own, and one that names the limit. */
 async function within<Result>(promise: Promise<Result>, deadlineMs: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {

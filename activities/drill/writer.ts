@@ -8,7 +8,7 @@ export interface WriterOptions {
   drill: string;
   writer: number;
   intervalMs: number;
-  /** Counted from the time an attempt is due. */
+  /** For a connection, counted from the time an attempt is due; and for the answer, counted from the time it is sent. */
   deadlineMs: number;
   /** Attempts that may hang at the same time; more of them are skipped, and noted. */
   mostInFlight: number;
@@ -20,11 +20,20 @@ export interface WriterWorld {
   /** Milliseconds since the epoch, by a monotonic clock. */
   now(): number;
   note(entry: LedgerEntry): void;
-  /** Writes the row, within the deadline. Throws `ConnectFailed` when nothing was sent. */
-  write(seq: number, deadlineMs: number): Promise<void>;
+  /**
+   * Writes the row; `onSend` comes right before anything of it is sent. Throws `ConnectFailed` when nothing was.
+   */
+  write(row: RowToWrite): Promise<void>;
   /** Resolves after the time, or at once when the writer is told to end. */
   pause(ms: number): Promise<void>;
   isEnding(): boolean;
+}
+
+export interface RowToWrite {
+  seq: number;
+  connectWithinMs: number;
+  answerWithinMs: number;
+  onSend: () => void;
 }
 
 /** A timer that fires this much late tells of a process that was held up. */
@@ -54,9 +63,9 @@ export async function runWriter(options: WriterOptions, world: WriterWorld): Pro
 }
 
 async function attemptOnce(seq: number, due: number, { deadlineMs }: WriterOptions, world: WriterWorld): Promise<void> {
-  world.note({ kind: 'intent', seq, at: world.now(), due });
+  const onSend = (): void => world.note({ kind: 'intent', seq, at: world.now(), due });
   try {
-    await world.write(seq, due + deadlineMs - world.now());
+    await world.write({ seq, connectWithinMs: due + deadlineMs - world.now(), answerWithinMs: deadlineMs, onSend });
     world.note({ kind: 'ack', seq, at: world.now() });
   } catch (error) {
     const why = describe(error);

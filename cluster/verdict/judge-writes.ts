@@ -89,8 +89,8 @@ function attemptsOf(entries: readonly LedgerEntry[]): Attempt[] {
       continue;
     }
     if (entry.kind !== 'ack' && entry.kind !== 'fail') continue;
-    const attempt = attempts.get(entry.seq);
-    if (attempt === undefined) continue;
+    const attempt: Attempt = attempts.get(entry.seq) ?? { seq: entry.seq, startedAt: entry.at, fate: 'failed' };
+    attempts.set(entry.seq, attempt);
     attempt.fate = entry.kind === 'ack' ? 'acknowledged' : 'failed';
     if (entry.kind === 'ack') attempt.ackAt = entry.at;
   }

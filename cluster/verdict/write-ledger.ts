@@ -6,10 +6,11 @@ import { assertNever } from '../errors';
  */
 export type LedgerEntry =
   | { kind: 'start'; at: number; drill: string; writer: number; intervalMs: number; deadlineMs: number }
+  /** Right before the row is sent. */
   | { kind: 'intent'; seq: number; at: number; due: number }
   /** The server has confirmed the commit. */
   | { kind: 'ack'; seq: number; at: number }
-  /** Known not to be applied: nothing of it was sent. */
+  /** Known not to be applied: nothing of it was sent. Such an attempt has no intent. */
   | { kind: 'fail'; seq: number; at: number; why: string }
   /** Sent, and no answer: it may be there or not. */
   | { kind: 'unknown'; seq: number; at: number; why: string }
@@ -56,14 +57,13 @@ export function countEntries(entries: readonly LedgerEntry[]): LedgerCounts {
     ended: false,
   };
   for (const entry of entries) count(counts, entry);
-  return counts;
+  // An attempt that never got as far as sending has only its end.
+  const attempted = entries.flatMap((entry) => ('seq' in entry && entry.kind !== 'skip' ? entry.seq : []));
+  return { ...counts, attempts: new Set(attempted).size };
 }
 
 function count(counts: LedgerCounts, entry: LedgerEntry): void {
   switch (entry.kind) {
-    case 'intent':
-      counts.attempts += 1;
-      return;
     case 'ack':
       counts.acknowledged += 1;
       if (counts.consecutive === 0) counts.consecutiveSince = entry.at;
@@ -86,6 +86,7 @@ function count(counts: LedgerCounts, entry: LedgerEntry): void {
       counts.ended = true;
       return;
     case 'start':
+    case 'intent':
     case 'lag':
       return;
     default:

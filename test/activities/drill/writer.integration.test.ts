@@ -22,6 +22,9 @@ let directory: string;
 let balancer: Balancer;
 let specification: ClusterSpecification;
 
+beforeEach(() => {
+  balancer.mode = 'open';
+});
 beforeAll(async () => {
   if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run "npm run build" first`);
   directory = mkdtempSync(join(tmpdir(), 'hadb-writer-'));
@@ -36,6 +39,7 @@ beforeAll(async () => {
   database.run(renderSchemaSql({ specification, clientPassword: PASSWORD }));
 }, 300_000);
 afterAll(async () => {
+  for (const drill of ['kill', 'slow', 'black-hole', 'loss', 'gone']) await dependencies().writers.stop(drill, 0);
   await database?.remove();
   await balancer?.close();
   rmSync(directory, { recursive: true, force: true });
@@ -132,6 +136,20 @@ describe('the writer', () => {
     expect(report.acknowledged).toBeGreaterThan(40);
   });
 
+  it('gets through to a server that needs long for each handshake, and does not overrun it with connections', async () => {
+    const activities = createWriterActivities(dependencies());
+    const drill = { ...stepFor('writer'), drill: 'slow' };
+    balancer.mode = 'slow';
+    const before = balancer.connections;
+
+    const started = await inActivity(() => activities.startWriter(drill));
+    await inActivity(() => activities.stopWriter(drill));
+    balancer.mode = 'open';
+
+    expect(started.verified).toMatch(/acknowledged/);
+    expect(balancer.connections - before).toBeLessThanOrEqual(4);
+  });
+
   it('goes on through a path that swallows everything', async () => {
     const activities = createWriterActivities(dependencies());
     const drill = { ...stepFor('writer'), drill: 'black-hole' };
@@ -183,7 +201,9 @@ describe('the writer', () => {
 interface Balancer {
   port: number;
   target: number;
-  mode: 'open' | 'closed' | 'black hole';
+  /** `slow`: everything arrives 150 ms later, in both directions. */
+  mode: 'open' | 'closed' | 'black hole' | 'slow';
+  connections: number;
   close(): Promise<void>;
 }
 
@@ -191,10 +211,11 @@ async function startBalancer(): Promise<Balancer> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((client) => {
     sockets.add(client);
+    state.connections += 1;
     client.on('error', () => client.destroy());
     client.on('close', () => sockets.delete(client));
     if (state.mode === 'closed') client.resetAndDestroy();
-    if (state.mode !== 'open') return;
+    if (state.mode === 'closed' || state.mode === 'black hole') return;
     const upstream = connect(state.target, '127.0.0.1');
     sockets.add(upstream);
     upstream.on('error', () => client.destroy());
@@ -203,9 +224,14 @@ async function startBalancer(): Promise<Balancer> {
       client.destroy();
     });
     client.on('close', () => upstream.destroy());
-    client.on('data', (data) => void (state.mode === 'black hole' || upstream.write(data)));
-    upstream.on('data', (data) => void (state.mode === 'black hole' || client.write(data)));
+    client.on('data', (data) => pass(data, upstream));
+    upstream.on('data', (data) => pass(data, client));
   });
+  const pass = (data: Buffer, to: Socket): void => {
+    if (state.mode === 'black hole') return;
+    if (state.mode === 'slow') setTimeout(() => to.write(data), 150);
+    else to.write(data);
+  };
   const port = await new Promise<number>((resolve) => {
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
@@ -216,6 +242,7 @@ async function startBalancer(): Promise<Balancer> {
     port,
     target: 0,
     mode: 'open',
+    connections: 0,
     close: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
