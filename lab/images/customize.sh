@@ -35,7 +35,8 @@ sed -i '/force-unsafe-io/d' /etc/dpkg/dpkg.cfg.d/99mmdebstrap
 [ -z "${1-}" ] || depmod "$1"
 if [ -d /etc/initramfs-tools ]; then
   sed -i 's/^MODULES=.*/MODULES=list/; s/^COMPRESS=.*/COMPRESS=gzip/' /etc/initramfs-tools/initramfs.conf
-  printf '%s\n' virtio_pci virtio_blk virtio_net virtio_rng ext4 >>/etc/initramfs-tools/modules
+  # The last two are the power button of a PC.
+  printf '%s\n' virtio_pci virtio_blk virtio_net virtio_rng ext4 button evdev >>/etc/initramfs-tools/modules
   update-initramfs -u -k all >/dev/null
 fi
 rm -rf /usr/share/locale/* /usr/share/man/* /usr/share/info/* /var/cache/apt/*.bin /var/cache/debconf/*-old \

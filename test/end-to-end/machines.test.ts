@@ -125,8 +125,9 @@ describe.each(engines)('a machine under %s', (engine) => {
   });
 
   it('stands still while paused, and its clock is right when it goes on', async () => {
-    await guest.run('sh -c "while sleep 0.1; do date +%s.%N; done >/tmp/ticks" >/dev/null 2>&1 &');
-    await sleep(1000);
+    await guest.run(
+      'sh -c "while sleep 0.1; do date +%s.%N; done >/tmp/ticks" >/dev/null 2>&1 & until [ "$(wc -l </tmp/ticks)" -ge 2 ]; do sleep 0.1; done',
+    );
 
     await driver.pause(guest.machine);
     const paused = driver.state(guest.machine);
