@@ -85,7 +85,7 @@ export async function submitResource(scope: AzureScope, kind: ResourceKind): Pro
 
 async function send(scope: AzureScope, kind: ResourceKind, current: Found | undefined): Promise<string> {
   // What is written back was read before: with If-Match a change of somebody else in between is not lost.
-  const headers = current?.etag === undefined ? {} : { 'If-Match': current.etag };
+  const headers: Record<string, string> = current?.etag === undefined ? {} : { 'If-Match': current.etag };
   return kind.put(scope, current, { requestOptions: { headers } });
 }
 

@@ -3,11 +3,11 @@ import { restorePoller } from '@azure/arm-network';
 import { mergeWanted } from '../../cluster/azure/compare';
 import { databaseRuleBody, loadBalancerBody } from '../../cluster/azure/load-balancer';
 import { HadbError } from '../../cluster/errors';
-import type { AzureScope, ResourceKind } from './resource-kind';
+import type { AzureScope, PutOptions, ResourceKind } from './resource-kind';
 
 const balancer = ({ step, ids, tags }: AzureScope) => loadBalancerBody(step.specification, ids, tags);
 
-const put = ({ arm, names }: AzureScope, body: LoadBalancer, options: Parameters<ResourceKind['put']>[2]) =>
+const put = ({ arm, names }: AzureScope, body: LoadBalancer, options: PutOptions) =>
   arm.network.loadBalancers.createOrUpdate(names.resourceGroup, names.loadBalancer, body, options).serialize();
 
 /** Step 2. What step 15 has added stays: the whole resource is read, completed, and written back if nobody else wrote it. */

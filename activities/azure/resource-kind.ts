@@ -1,4 +1,3 @@
-import type { OperationOptions } from '@azure-rest/core-client';
 import type { AzureIds } from '../../cluster/azure/ids';
 import { azureIds } from '../../cluster/azure/ids';
 import type { Tags } from '../../cluster/azure/tags';
@@ -42,7 +41,7 @@ export interface ResourceKind<Model extends Found = Found> {
    * left an async function. `current` is undefined for a new resource, and what a PUT would lose must be taken over from it.
    * `options` carry the etag.
    */
-  put(scope: AzureScope, current: Model | undefined, options: OperationOptions): Promise<string>;
+  put(scope: AzureScope, current: Model | undefined, options: PutOptions): Promise<string>;
   restore(scope: AzureScope, state: string, options: RestoreOptions): Poller;
   /** True where a PUT on what exists could stop a machine or cut a connection: deviations are reported, never put right. */
   frozen?: boolean;
@@ -51,6 +50,10 @@ export interface ResourceKind<Model extends Found = Found> {
   /** Once the resource is there. Safe to repeat. */
   finish?(scope: AzureScope, current: Model): Promise<void>;
   describe(current: Model): string;
+}
+
+export interface PutOptions {
+  requestOptions: { headers: Record<string, string> };
 }
 
 export interface RestoreOptions {

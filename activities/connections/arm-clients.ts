@@ -1,14 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ComputeManagementClientOptionalParams } from '@azure/arm-compute';
 import { ComputeManagementClient } from '@azure/arm-compute';
 import { NetworkManagementClient } from '@azure/arm-network';
 import { ResourceManagementClient } from '@azure/arm-resources';
 import type { TokenCredential } from '@azure/identity';
-import type { PipelinePolicy, PipelineResponse } from '@azure/core-rest-pipeline';
 import { ClientSecretCredential, DefaultAzureCredential } from '@azure/identity';
 import { asyncLocalStorage as activityContext } from '@temporalio/activity';
 import type { AzureError } from '../azure/failures';
 import { azureFailure, POSTPONED_RETRY_AFTER, readRetryAfter } from '../azure/failures';
 import { HadbError } from '../../cluster/errors';
+
+type PipelinePolicy = NonNullable<ComputeManagementClientOptionalParams['additionalPolicies']>[number]['policy'];
+type PipelineResponse = Awaited<ReturnType<PipelinePolicy['sendRequest']>>;
 
 /** Azure Resource Manager, wherever it is: the public cloud, another one, or one that speaks its language. */
 export interface ArmClients {

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createArmClients, createCredential, parseOperationFailure } from '../../../activities/connections/arm-clients';
+import type { ArmClients } from '../../../activities/connections/arm-clients';
+import type { TestLab } from '../../lab/control/lab-fixture';
+import { startTestLab } from '../../lab/control/lab-fixture';
+
+let lab: TestLab;
+let arm: ArmClients;
+let requests: { method: string; path: string; status?: number }[];
+beforeEach(async () => {
+  lab = await startTestLab();
+  requests = [];
+  const { document } = lab;
+  const ca = readFileSync(document.caFile, 'utf8');
+  arm = createArmClients({
+    credential: createCredential({ ...document, ca }),
+    subscriptionId: document.subscriptionId,
+    endpoint: document.armEndpoint,
+    ca,
+    requestTimeoutMs: 700,
+    onRequest: (request) => requests.push(request),
+  });
+  await arm.resources.resourceGroups.createOrUpdate('g', { location: 'westeurope' });
+  requests.length = 0;
+});
+afterEach(() => lab.close());
+
+const fault = (action: object, more: object = {}) =>
+  lab.request('PUT', `${lab.document.faultsEndpoint}/arm/test`, {
+    authorization: null,
+    body: { path: 'resourcegroups/g', ...more, action },
+  });
+const get = () => arm.resources.resourceGroups.get('g');
+
+describe('the clients of Azure Resource Manager', () => {
+  it('give a request up that is not answered, and say which', async () => {
+    await fault({ kind: 'delay', ms: 20_000 }, { count: 9 });
+
+    await expect(get()).rejects.toMatchObject({
+      code: 'AzureUnavailable',
+      message: 'Azure did not answer within 0.7 s',
+      details: { subject: expect.stringMatching(/^GET .*resourcegroups\/g$/i) as string },
+    });
+  });
+
+  it('try a few times what fails for a moment', async () => {
+    await fault({ kind: 'status', status: 503, code: 'ServiceUnavailable', message: 'busy' }, { count: 2 });
+
+    await expect(get()).resolves.toMatchObject({ name: 'g' });
+    expect(requests.map(({ status }) => status)).toEqual([503, 503, 200]);
+  });
+
+  it('wait themselves when Azure asks for a second', async () => {
+    await fault({ kind: 'status', status: 429, code: 'TooManyRequests', message: 'busy', retryAfterSeconds: 1 });
+
+    await expect(get()).resolves.toMatchObject({ name: 'g' });
+  });
+
+  it('leave it to the run to wait for minutes', async () => {
+    await fault(
+      { kind: 'status', status: 503, code: 'ServerBusy', message: 'busy', retryAfterSeconds: 600 },
+      { count: 9 },
+    );
+
+    await expect(get()).rejects.toMatchObject({ statusCode: 503 });
+    expect(requests.length).toBeLessThan(4);
+  });
+
+  it('an activity that is cancelled does not wait for what it only reads', async () => {
+    await fault({ kind: 'delay', ms: 20_000 }, { count: 9 });
+    const environment = new MockActivityEnvironment();
+
+    const reading = environment.run(get);
+    setTimeout(() => environment.cancel(), 50);
+
+    await expect(reading).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it('give the requests of a run one id', async () => {
+    const runId = '12345678-1234-1234-1234-123456789012';
+    const environment = new MockActivityEnvironment({ workflowExecution: { workflowId: 'w', runId } });
+
+    let sent: string | undefined;
+    await environment.run(() =>
+      arm.resources.resourceGroups.get('g', {
+        onResponse: (response) => {
+          sent = response.request.headers.get('x-ms-correlation-request-id');
+        },
+      }),
+    );
+
+    expect(sent).toBe(runId);
+  });
+});
+
+describe('parseOperationFailure', () => {
+  it.each([
+    [
+      '{"status":"Failed","error":{"code":"AllocationFailed","message":"m"}}',
+      { code: 'AllocationFailed', message: 'm', details: [] },
+    ],
+    [
+      '{"status":"Canceled","error":{"code":"Canceled","message":"m","details":[{"code":"X"}]}}',
+      { code: 'Canceled', message: 'm', details: [{ code: 'X' }] },
+    ],
+    ['{"status":"Failed"}', { code: 'OperationFailed', message: 'Azure gives no reason', details: [] }],
+    ['{"status":"InProgress"}', undefined],
+    ['{"status":"Succeeded"}', undefined],
+    ['<html>', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('%j', (body, expected) => {
+    expect(parseOperationFailure(body)).toEqual(expected);
+  });
+});
