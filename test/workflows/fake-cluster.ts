@@ -46,7 +46,7 @@ export function createFakeCluster(): FakeCluster {
       verdict: { passed: true, summary: '900 writes acknowledged, 0 lost', checks: [] },
       report: {},
     }),
-    readBuilt: () => ({ built: cluster.built, active: cluster.primary }),
+    readBuilt: () => ({ built: cluster.built, managed: cluster.built, active: cluster.primary }),
     readServerInstalled: () => ({ installed: cluster.built }),
     probePlatform: ({ node = '' }) => ({ platform: { ...DEBIAN_12, hostName: node } }),
     readEvidence: () => ({ tags: {} }),
