@@ -119,16 +119,15 @@ async function runProbe(probe: { command: string; args: string[]; expected: stri
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
+  let timer: NodeJS.Timeout | undefined;
   const seen = (): boolean =>
     typeof probe.expected === 'string' ? output.includes(probe.expected) : probe.expected.test(output);
   try {
     const end = await new Promise<string>((resolve) => {
-      const timer = setTimeout(() => resolve(`nothing within ${PROBE_LIMIT_MS / 1000} s`), PROBE_LIMIT_MS);
+      timer = setTimeout(() => resolve(`nothing within ${PROBE_LIMIT_MS / 1000} s`), PROBE_LIMIT_MS);
       const collect = (chunk: string): void => {
         output += chunk;
-        if (!seen()) return;
-        clearTimeout(timer);
-        resolve('seen');
+        if (seen()) resolve('seen');
       };
       child.stdout.setEncoding('utf8').on('data', collect);
       child.stderr.setEncoding('utf8').on('data', collect);
@@ -138,6 +137,7 @@ async function runProbe(probe: { command: string; args: string[]; expected: stri
     if (seen()) return { usable: true, reason: `a guest kernel ran after ${Math.round(performance.now() - began)} ms` };
     return { usable: false, reason: `no guest kernel ran: ${end}; ${lastLine(output)}` };
   } finally {
+    clearTimeout(timer);
     if (child.pid !== undefined) {
       try {
         process.kill(-child.pid, 'SIGKILL');
