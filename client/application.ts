@@ -255,11 +255,19 @@ const routes = buildRouteMap({
       docs: { brief: 'Stop a run before its next move' },
     }),
     doctor: buildCommand({
-      func(this: ClientContext, flags: { json: boolean }) {
+      func(this: ClientContext, flags: DoctorCommand.DoctorFlags) {
         return doctorCommand().doctor(this, flags);
       },
       parameters: {
-        flags: { json: { kind: 'boolean', brief: 'One JSON document', default: false, withNegated: false } },
+        flags: {
+          json: { kind: 'boolean', brief: 'One JSON document', default: false, withNegated: false },
+          install: {
+            kind: 'boolean',
+            brief: 'Install the packages that are missing first (Debian and Ubuntu)',
+            default: false,
+            withNegated: false,
+          },
+        },
       },
       docs: { brief: 'Tell what is missing on this machine, and the command that installs it' },
     }),

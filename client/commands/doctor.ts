@@ -3,10 +3,27 @@ import { isFit } from '../examination';
 import type { Finding } from '../examination';
 import { exitCode } from '../exit-codes';
 import { paintFor } from '../reporting/paint';
+import { isClientError } from '../messages';
 import type { Paint } from '../reporting/paint';
 
+export interface DoctorFlags {
+  json: boolean;
+  /** Installs packages of the host before it looks. */
+  install: boolean;
+}
+
 /** Says what is missing on this machine and the command that installs it; exit 1 when something is. */
-export async function doctor(context: ClientContext, flags: { json: boolean }): Promise<void> {
+export async function doctor(context: ClientContext, flags: DoctorFlags): Promise<void> {
+  if (flags.install) {
+    try {
+      await context.prepareHost((_code, message) => context.process.stderr.write(`${message}\n`));
+    } catch (error) {
+      if (!isClientError(error)) throw error;
+      context.process.stderr.write(`${error.code} ${error.message}\n`);
+      context.process.exitCode = exitCode(error.exit);
+      return;
+    }
+  }
   const findings = await context.examine();
   const { stdout } = context.process;
   const fit = isFit(findings);
