@@ -44,6 +44,8 @@ export interface FailureDetails {
   whatNow?: string;
   /** Wait this long before the next try (`Retry-After`). */
   retryAfterMs?: number;
+  /** How long was waited in vain. A wait of more than a minute is not begun again by itself: a person is asked. */
+  waitedMs?: number;
 }
 
 /** The failure inside hadb; at the activity's edge it becomes an `ApplicationFailure` whose type is the code. */

@@ -59,11 +59,14 @@ export function describeFailure(error: unknown): StepFailure {
   return { code: 'Internal', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
 }
 
-/** True when another try cannot change the answer. */
+/** A wait that gave up after this long was patient enough: what was waited for needs a person, not five more waits. */
+const PATIENCE_MS = 60_000;
+
+/** True when another try cannot change the answer, or would only wait as long once more. */
 export function isForGood(error: unknown, failure: StepFailure): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure && cause.nonRetryable === true) return true;
-  return isFinalCode(failure.code);
+  return isFinalCode(failure.code) || (numberIn(error, 'waitedMs') ?? 0) > PATIENCE_MS;
 }
 
 /** The failure as an error that may leave a workflow. */
@@ -86,10 +89,15 @@ export function toApplicationFailure(
  * not reach the workflow.
  */
 export function askedPauseMs(error: unknown): number | undefined {
+  return numberIn(error, 'retryAfterMs');
+}
+
+function numberIn(error: unknown, key: string): number | undefined {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   const details = cause instanceof ApplicationFailure ? firstDetails(cause) : undefined;
-  if (typeof details !== 'object' || details === null || !('retryAfterMs' in details)) return undefined;
-  return typeof details.retryAfterMs === 'number' ? details.retryAfterMs : undefined;
+  if (typeof details !== 'object' || details === null || !(key in details)) return undefined;
+  const value = (details as Record<string, unknown>)[key];
+  return typeof value === 'number' ? value : undefined;
 }
 
 function isFinalCode(code: string): boolean {

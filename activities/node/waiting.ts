@@ -32,6 +32,7 @@ export async function waitUntil<Seen>(step: NodeStep, wait: Wait<Seen>): Promise
           subject: step.node,
           observed: wait.describe(seen),
           whatNow: wait.whatNow,
+          waitedMs: wait.limitMs,
         },
       );
     }

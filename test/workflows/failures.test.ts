@@ -56,6 +56,13 @@ describe('an error of an activity', () => {
     expect(isForGood(error, describeFailure(error))).toBe(final);
   });
 
+  it('of a wait that was long is final, of a short one not', () => {
+    const waited = (waitedMs: number) => failed('NotReady', { details: [{ waitedMs }] });
+
+    expect(isForGood(waited(600_000), describeFailure(waited(600_000)))).toBe(true);
+    expect(isForGood(waited(30_000), describeFailure(waited(30_000)))).toBe(false);
+  });
+
   it('may ask for a pause before the next try', () => {
     expect(askedPauseMs(failed('AzureUnavailable', { details: [{ retryAfterMs: 7000 }] }))).toBe(7000);
     expect(askedPauseMs(failed('AzureUnavailable', { details: [{ retryAfterMs: 'soon' }] }))).toBeUndefined();

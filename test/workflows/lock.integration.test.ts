@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { clusterLockId } from '../../cluster/ids';
 import type { Progress } from '../../cluster/step';
-import { failWith, ScriptedActivities, succeed, waitFor } from './fake-activities';
+import { failWith, ScriptedActivities, succeed, untilCancelled, waitFor } from './fake-activities';
 import { eventually, failureOf, reset, stepOf } from './runs';
 import {
   specificationFor,
@@ -175,6 +175,26 @@ describe('the lock of a cluster', () => {
       });
     },
   );
+
+  it('stays with a holder that was cancelled until that has undone what it did', async () => {
+    const { opened, open } = gate();
+    const fakes = new ScriptedActivities({ inject: [untilCancelled(() => undefined)], undo: [waitFor(opened)] });
+    const cluster = newCluster();
+
+    const refused = await temporal.withWorker(fakes, async (worker) => {
+      const holder = await worker.start('undoing', inputFor(cluster), `drill/${cluster}`);
+      await eventually(async () => expect(fakes.named('inject')).toHaveLength(1));
+      await holder.cancel();
+      await eventually(async () => expect(fakes.named('undo')).toHaveLength(1));
+      const refused = await failureOf(await worker.start('twoSteps', inputFor(cluster), `switchover/${cluster}`));
+      open();
+      await expect(holder.result()).rejects.toMatchObject({ name: 'WorkflowFailedError' });
+      expect(await endOfNextOperation(worker, cluster)).toBe('completed');
+      return refused;
+    });
+
+    expect(refused.message).toBe(`cluster ${cluster} is held by drill/${cluster}`);
+  });
 
   it('that somebody ends stops its holder before the next step', async () => {
     const { opened, open } = gate();
