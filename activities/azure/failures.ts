@@ -18,6 +18,11 @@ const NOT_SEEN_YET: Meaning = {
   whatNow:
     'It is tried again, as Azure may take a while to know a new resource everywhere. If it stays, somebody deleted it.',
 };
+/** What used it was deleted a moment ago, and Azure has not noticed everywhere (a network interface: up to three minutes). */
+const STILL_USED: Meaning = {
+  code: 'AzureUnavailable',
+  whatNow: 'It is tried again. If it stays, look what uses the resource.',
+};
 const NO_CAPACITY: Meaning = {
   code: 'AzureOperationFailed',
   whatNow: 'Azure has no machine of this size to give now: retry later, or choose another vm.size or location.',
@@ -46,6 +51,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ParentResourceNotFound: NOT_SEEN_YET,
   NotFound: NOT_SEEN_YET,
   InvalidResourceReference: NOT_SEEN_YET,
+  NicInUse: STILL_USED,
+  NicReservedForAnotherVm: STILL_USED,
+  PublicIPAddressCannotBeDeleted: STILL_USED,
+  InUseSubnetCannotBeDeleted: STILL_USED,
+  InUseNetworkSecurityGroupCannotBeDeleted: STILL_USED,
   SubscriptionNotFound: { code: 'Denied', whatNow: 'Check AZURE_SUBSCRIPTION_ID and that the credential may see it.' },
   InvalidSubscriptionId: { code: 'BadRequest', whatNow: 'Check AZURE_SUBSCRIPTION_ID.' },
   AuthenticationFailed: { code: 'Denied', whatNow: 'Check the credential of the worker.' },

@@ -26,6 +26,8 @@ describe('an error of Azure', () => {
     [400, 'InvalidResourceReference', 'AzureUnavailable'],
     [503, 'ServiceUnavailable', 'AzureUnavailable'],
     [500, 'NeverHeardOf', 'AzureUnavailable'],
+    [400, 'NicInUse', 'AzureUnavailable'],
+    [400, 'InUseSubnetCannotBeDeleted', 'AzureUnavailable'],
     [400, 'NeverHeardOf', 'BadRequest'],
     [400, 'NoRegisteredProviderFound', 'BadRequest'],
     [400, 'DnsRecordInUse', 'BadRequest'],
