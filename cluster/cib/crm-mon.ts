@@ -156,7 +156,10 @@ function resourceProblems(resource: ClusterResource): string[] {
     ...(resource.failed ? [`${resource.id} has failed${where}`] : []),
     ...(resource.blocked ? [`${resource.id} is blocked${where}`] : []),
     ...(resource.managed ? [] : [`${resource.id} is not managed${where}`]),
-    ...(resource.pending === undefined ? [] : [`${resource.id} is ${resource.pending.toLowerCase()}${where}`]),
+    // A recurring monitor that runs just now disturbs nothing.
+    ...(resource.pending === undefined || resource.pending === 'Monitoring'
+      ? []
+      : [`${resource.id} is ${resource.pending.toLowerCase()}${where}`]),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { evidenceTag } from '../../cluster/ids';
 import type { Run } from '../runbook';
 import { azure, nodes } from './activities';
-import { remoteQuery } from './setting-up-mysql';
+import { remoteQuery } from './remote-query';
 import type { Pair } from './setting-up-the-cluster';
 
 export const MANUAL_FAILOVER = 'manual-failover';

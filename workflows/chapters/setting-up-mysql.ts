@@ -1,7 +1,7 @@
-import { isCancellation } from '@temporalio/workflow';
 import type { Run } from '../runbook';
-import { azure, drill, nodes } from './activities';
+import { azure, nodes } from './activities';
 import { azureOperation } from './azure-operation';
+import { remoteQuery } from './remote-query';
 import type { Pair } from './setting-up-the-cluster';
 
 /**
@@ -119,22 +119,4 @@ async function failOverThenInstall(run: Run, pair: Pair): Promise<void> {
   await run.step({ id: 'take-after-install', node: active }, 'Promote, mount, start the server', (step) =>
     nodes.take({ ...step, node: active }),
   );
-}
-
-/**
- * The article's `select * from things`, from another machine. Before Pacemaker nobody but the runbook brings a node back that was
- * reset, so `node` must answer first; on a cluster that looks after itself it is left out.
- */
-export async function remoteQuery(run: Run, id: string, sentence: string, node?: string): Promise<void> {
-  await run.step({ id }, sentence, async (step) => {
-    const ready = () => (node === undefined ? undefined : nodes.ensureRuntime({ ...step, node, level: 'answering' }));
-    await ready();
-    try {
-      return await drill.remoteQuery(step);
-    } catch (error) {
-      if (node === undefined || isCancellation(error)) throw error;
-      await ready();
-      return drill.remoteQuery(step);
-    }
-  });
 }

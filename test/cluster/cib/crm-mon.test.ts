@@ -130,6 +130,16 @@ describe.each(['2.1.5', '3.0.3'])('parseCrmMon, Pacemaker %s', (version) => {
 });
 
 describe('parseCrmMon', () => {
+  it('finds nothing wrong while a recurring monitor runs', () => {
+    const monitoring = captured('2.1.5-healthy').replace(
+      /(<resource id="drbd_mysql"[^>]*)nodes_running_on/g,
+      '$1pending="Monitoring" nodes_running_on',
+    );
+
+    expect(monitoring).toContain('pending="Monitoring"');
+    expect(problems(monitoring)).toEqual([]);
+  });
+
   it('reads the fail count, which 2.1.5 does not show beside a failure-timeout', () => {
     const { failCounts } = parseCrmMon(captured('3.0.3-monitor-failed'));
 
