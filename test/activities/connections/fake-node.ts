@@ -165,7 +165,7 @@ export function createSandbox(): Sandbox {
       newBoot();
     },
     remove() {
-      killUnits();
+      killEverything(bin);
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -177,6 +177,18 @@ function killGroup(pidFile: string): void {
     process.kill(-Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
   } catch {
     // It has ended since.
+  }
+}
+
+/** Every process of the sandbox has its directory in its environment; what still ran would write into it again. */
+function killEverything(bin: string): void {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+      if (environment.includes(`FAKE_BIN=${bin}`)) process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended since, or is not ours to look at.
+    }
   }
 }
 
