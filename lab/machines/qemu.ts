@@ -1,7 +1,9 @@
+import { z } from 'zod';
+
 import type { EngineName } from '../../settings';
 import type { Image } from '../images/image';
 import type { DiskFault, Machine, MachineDriver } from '../model';
-import { connectQmp } from '../wire/qmp';
+import { connectQmp, type Qmp } from '../wire/qmp';
 import { createProcessDriver } from './machine-process';
 import type { SupervisedCommand } from './supervisor';
 
@@ -120,14 +122,17 @@ const deviceName = (disk: string): string => `device-${disk}`;
  * Slow disks by QEMU's throttling; failing ones by a blkdebug node put between device and file. Both ends of the change
  * are idempotent: what an earlier, half-done change left is taken off first.
  */
-async function setDiskFault(machine: Machine, lun: number, fault: DiskFault | undefined): Promise<void> {
+export async function setDiskFault(machine: Machine, lun: number, fault: DiskFault | undefined): Promise<void> {
   const disk = `lun${lun}`;
   if (!machine.dataDisks.some((data) => data.lun === lun)) throw new Error(`${machine.name} has no data disk ${lun}`);
   const device = `/machine/peripheral/${deviceName(disk)}/virtio-backend`;
   const failing = `failing-${disk}`;
   const qmp = await connectQmp(machine.directory, QMP_SOCKET);
-  const plugIn = (node: string): Promise<unknown> =>
-    qmp.execute('qom-set', { path: device, property: 'drive', value: node });
+  const plugIn = async (node: string): Promise<void> => {
+    // QEMU 7.2 aborts when a device is given the node it has (assertion in bdrv_replace_child_noperm).
+    if ((await readNode(qmp, disk)) === node) return;
+    await qmp.execute('qom-set', { path: device, property: 'drive', value: node });
+  };
   try {
     await plugIn(nodeName(disk));
     await qmp.execute('blockdev-del', { 'node-name': failing }).catch(() => undefined);
@@ -142,4 +147,12 @@ async function setDiskFault(machine: Machine, lun: number, fault: DiskFault | un
   } finally {
     qmp.close();
   }
+}
+
+const Blocks = z.array(z.object({ device: z.string(), inserted: z.object({ 'node-name': z.string() }).optional() }));
+
+/** The node that answers for a drive now. */
+async function readNode(qmp: Qmp, disk: string): Promise<string | undefined> {
+  const blocks = Blocks.parse(await qmp.execute('query-block'));
+  return blocks.find(({ device }) => device === disk)?.inserted?.['node-name'];
 }
