@@ -18,7 +18,11 @@ async function main() {
   Runtime.install({ logger: new DefaultLogger('WARN') });
   const directory = mkdtempSync(path.join(tmpdir(), 'hadb-orchestration-'));
   try {
-    const server = await startTemporalServer({ cli: await getTemporalCli(readTemporalCliSettings()), directory, port: 0 });
+    const server = await startTemporalServer({
+      cli: await getTemporalCli(readTemporalCliSettings()),
+      directory,
+      port: 0,
+    });
     const [connection, native, workflowBundle] = await Promise.all([
       Connection.connect({ address: server.address }),
       NativeConnection.connect({ address: server.address }),

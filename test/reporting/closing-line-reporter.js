@@ -13,7 +13,9 @@ class ClosingLineReporter {
   onRunComplete(_contexts, results) {
     this.skipped = results.numPendingTests + results.numTodoTests + results.numPendingTestSuites;
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
-    process.stdout.write(`\n${this.word}: ${results.numPassedTests} passed, ${failed} failed, ${this.skipped} skipped\n`);
+    process.stdout.write(
+      `\n${this.word}: ${results.numPassedTests} passed, ${failed} failed, ${this.skipped} skipped\n`,
+    );
   }
 
   getLastError() {
