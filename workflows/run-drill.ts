@@ -131,17 +131,7 @@ const FAULTS: Record<Exclude<DrillKind, 'manual'>, Fault> = {
         () => othersServes(stage, 'hard'),
         () =>
           run.step({ id: id('await-stopped'), node: primary }, 'Wait until the machine has stopped', (step) =>
-            azure.awaitAzureOperation({
-              ...step,
-              submission: {
-                kind: 'power-off',
-                name: primary,
-                node: primary,
-                result: 'changed',
-                observed: 'running',
-                poller: 'observe',
-              },
-            }),
+            client.awaitStopped({ ...step, node: primary }),
           ),
       ]);
       return seen;

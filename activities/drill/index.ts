@@ -1,10 +1,12 @@
 import { createClusterMoveActivities } from './cluster-moves';
 import type { ClusterMoveDependencies } from './cluster-moves';
+import type { AzureDependencies } from '../azure/submission';
+import { createPowerActivities } from './power';
 import { createRemoteQueryActivities } from './remote-query';
 import { createWriterActivities } from './writer-activities';
 import type { WriterDependencies } from './writer-activities';
 
-export type DrillDependencies = WriterDependencies & ClusterMoveDependencies;
+export type DrillDependencies = WriterDependencies & ClusterMoveDependencies & AzureDependencies;
 
 /** What is asked of the cluster from outside, what is written while a fault happens, and the moves of a drill. */
 export function createDrillActivities(dependencies: DrillDependencies) {
@@ -12,6 +14,7 @@ export function createDrillActivities(dependencies: DrillDependencies) {
     ...createRemoteQueryActivities(dependencies),
     ...createWriterActivities(dependencies),
     ...createClusterMoveActivities(dependencies),
+    ...createPowerActivities(dependencies),
   };
 }
 

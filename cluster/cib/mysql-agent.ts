@@ -129,7 +129,8 @@ do_stop() {
   fi
   # Also where nothing runs: a start that is under way is withdrawn, and no restart follows a kill.
   systemctl stop --no-block "$unit"
-  if [ -n "$pid" ] && [ "$(systemctl show --property=MainPID --value "$unit")" = 0 ]; then kill -TERM "$pid" 2>/dev/null; fi
+  # Told directly as well: while the machine shuts down, the unit's own stop waits for Pacemaker's, which waits for this one.
+  [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null
   if ! await_end "$grace" "$pid"; then
     note "the server (process $pid) is killed"
     systemctl kill --signal=KILL "$unit" 2>/dev/null
