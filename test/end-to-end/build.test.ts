@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildWorkflowId } from '../../cluster/ids';
 import type { Progress } from '../../cluster/step';
 import { readEndState, readFingerprint } from './end-state';
+import { readEndToEndOptions } from './options';
 import { createHadb, outcomesOf, resultOf } from './hadb';
 import type { CommandOutcome, Hadb } from './hadb';
 
@@ -131,58 +132,61 @@ describe('an undisturbed build', () => {
   );
 });
 
-describe('a build whose pieces are killed all the time', () => {
-  /** The piece is killed while the step runs, and started again at once, or after the pause. */
-  const KILLS: { step: string; pieces: ('worker' | 'temporal' | 'control')[]; pauseMs?: number }[] = [
-    { step: 'virtual-machine/hadb01', pieces: ['control'] },
-    { step: 'partition-data-disk/hadb01', pieces: ['worker'] },
-    { step: 'create-drbd-metadata/hadb02', pieces: ['worker'] },
-    { step: 'await-initial-sync', pieces: ['worker'] },
-    { step: 'make-file-system/hadb01', pieces: ['worker'] },
-    { step: 'initialise-data-directory/hadb01', pieces: ['temporal'], pauseMs: 30_000 },
-    { step: 'create-schema/hadb01', pieces: ['worker'] },
-    { step: 'start-pacemaker/hadb01', pieces: ['worker', 'temporal', 'control'] },
-    { step: 'end-maintenance/hadb01', pieces: ['worker'] },
-  ];
-  const killed: string[] = [];
+// A build more, and ten restarts: with everything else that takes long, in `npm run test:all`.
+if (readEndToEndOptions().everything) {
+  describe('a build whose pieces are killed all the time', () => {
+    /** The piece is killed while the step runs, and started again at once, or after the pause. */
+    const KILLS: { step: string; pieces: ('worker' | 'temporal' | 'control')[]; pauseMs?: number }[] = [
+      { step: 'virtual-machine/hadb01', pieces: ['control'] },
+      { step: 'partition-data-disk/hadb01', pieces: ['worker'] },
+      { step: 'create-drbd-metadata/hadb02', pieces: ['worker'] },
+      { step: 'await-initial-sync', pieces: ['worker'] },
+      { step: 'make-file-system/hadb01', pieces: ['worker'] },
+      { step: 'initialise-data-directory/hadb01', pieces: ['temporal'], pauseMs: 30_000 },
+      { step: 'create-schema/hadb01', pieces: ['worker'] },
+      { step: 'start-pacemaker/hadb01', pieces: ['worker', 'temporal', 'control'] },
+      { step: 'end-maintenance/hadb01', pieces: ['worker'] },
+    ];
+    const killed: string[] = [];
 
-  it(
-    'goes on each time, and ends as the undisturbed one did',
-    async () => {
-      await hadb.succeed(['up', '--image', 'golden'], { timeoutMs: PART_MS });
-      await hadb.succeed(['build', hadb.specificationFile, '--json', '--on-failure', 'fail']);
+    it(
+      'goes on each time, and ends as the undisturbed one did',
+      async () => {
+        await hadb.succeed(['up', '--image', 'golden'], { timeoutMs: PART_MS });
+        await hadb.succeed(['build', hadb.specificationFile, '--json', '--on-failure', 'fail']);
 
-      await killWhileItRuns();
+        await killWhileItRuns();
 
-      const ended = await hadb.succeed(['watch', BUILD, '--json'], { timeoutMs: PART_MS });
-      expect(resultOf(ended).verdict).toMatchObject({ passed: true });
-      expect(killed.length).toBeGreaterThanOrEqual(6);
-      expect(killed).toContain('await-initial-sync');
-      expect(await readEndState(hadb)).toEqual(undisturbed);
-    },
-    2 * PART_MS,
-  );
+        const ended = await hadb.succeed(['watch', BUILD, '--json'], { timeoutMs: PART_MS });
+        expect(resultOf(ended).verdict).toMatchObject({ passed: true });
+        expect(killed.length).toBeGreaterThanOrEqual(6);
+        expect(killed).toContain('await-initial-sync');
+        expect(await readEndState(hadb)).toEqual(undisturbed);
+      },
+      2 * PART_MS,
+    );
 
-  async function killWhileItRuns(): Promise<void> {
-    const open = [...KILLS];
-    const deadline = Date.now() + PART_MS;
-    let progress: Progress | undefined;
-    do {
-      progress = await hadb.progress(BUILD);
-      const running = new Set(progress?.steps.filter(isRunning).map(({ id, node }) => (node ? `${id}/${node}` : id)));
-      const at = open.findIndex(({ step }) => running.has(step));
-      const kill = open[at];
-      if (kill !== undefined) {
-        open.splice(at, 1);
-        for (const piece of kill.pieces) await hadb.kill(piece);
-        killed.push(kill.step);
-        await sleep(kill.pauseMs ?? 0);
-        await hadb.succeed(['up'], { timeoutMs: 5 * MINUTES });
-      } else {
-        await sleep(50);
-      }
-    } while (Date.now() < deadline && (progress === undefined || progress.state === 'running'));
-  }
-});
+    async function killWhileItRuns(): Promise<void> {
+      const open = [...KILLS];
+      const deadline = Date.now() + PART_MS;
+      let progress: Progress | undefined;
+      do {
+        progress = await hadb.progress(BUILD);
+        const running = new Set(progress?.steps.filter(isRunning).map(({ id, node }) => (node ? `${id}/${node}` : id)));
+        const at = open.findIndex(({ step }) => running.has(step));
+        const kill = open[at];
+        if (kill !== undefined) {
+          open.splice(at, 1);
+          for (const piece of kill.pieces) await hadb.kill(piece);
+          killed.push(kill.step);
+          await sleep(kill.pauseMs ?? 0);
+          await hadb.succeed(['up'], { timeoutMs: 5 * MINUTES });
+        } else {
+          await sleep(50);
+        }
+      } while (Date.now() < deadline && (progress === undefined || progress.state === 'running'));
+    }
+  });
+}
 
 const isRunning = ({ state }: { state: string }): boolean => state === 'running';
