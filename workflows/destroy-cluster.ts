@@ -44,6 +44,7 @@ async function destroy(run: Run): Promise<void> {
       }
       return { result: 'unchanged', observed: 'nothing carries the tag of the cluster' };
     });
+    run.note(`Cluster ${run.specification.name} is deleted; its secrets stay in the secret store`);
   });
 }
 

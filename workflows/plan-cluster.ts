@@ -16,21 +16,31 @@ const MISSING = 'missing';
 const UNSEEN = 'nothing';
 
 async function plan(run: Run): Promise<void> {
-  const running = await planAzure(run);
-  await run.parallel(running.map((node) => () => planNode(run, node)));
+  const differing: StepOutcome[] = [];
+  const note = <Outcome extends StepOutcome>(outcome: Outcome): Outcome => {
+    if (outcome.drift !== undefined && outcome.drift.length > 0) differing.push(outcome);
+    return outcome;
+  };
+  const running = await planAzure(run, note);
+  await run.parallel(running.map((node) => () => planNode(run, node, note)));
   const later = run.specification.nodes.filter(({ name }) => !running.includes(name)).map(({ name }) => name);
+  const steps = differing.length === 1 ? 'one step' : `${differing.length} steps`;
+  const sentence =
+    differing.length === 0
+      ? 'Everything that was looked at is as wanted'
+      : `A build would do what ${steps} name as missing or different`;
   run.note(
-    later.length === 0
-      ? 'A build would do what the steps name as missing or different'
-      : `A build would do what the steps name as missing or different, and everything on ${later.join(' and ')}, where no machine runs yet`,
+    later.length === 0 ? sentence : `${sentence}, and everything on ${later.join(' and ')}, where no machine runs yet`,
   );
 }
 
+type Note = <Outcome extends StepOutcome>(outcome: Outcome) => Outcome;
+
 /** Returns the nodes whose machine is there and runs. */
-async function planAzure(run: Run): Promise<string[]> {
+async function planAzure(run: Run, note: Note): Promise<string[]> {
   return run.chapter('Preparing', async () => {
     const look = <Outcome extends StepOutcome>(id: string, sentence: string, work: (step: Look) => Promise<Outcome>) =>
-      run.step({ id }, sentence, (step) => work({ ...step, observeOnly: true }));
+      run.step({ id }, sentence, async (step) => note(await work({ ...step, observeOnly: true })));
     const group = await look('resource-group', 'Create the resource group', azure.ensureResourceGroup);
     if (group.observed === MISSING) return [];
     await run.parallel([
@@ -47,14 +57,14 @@ async function planAzure(run: Run): Promise<string[]> {
       },
     ]);
     const running = await run.onBothNodes(async ({ name: node }) => {
-      await run.step({ id: 'network-interface', node }, 'Create the network interface', (step) =>
-        azure.submitNetworkInterface({ ...step, node, observeOnly: true }),
+      await run.step({ id: 'network-interface', node }, 'Create the network interface', async (step) =>
+        note(await azure.submitNetworkInterface({ ...step, node, observeOnly: true })),
       );
       const machine = await run.step(
         { id: 'virtual-machine', node },
         'Create the virtual machine with its data disk',
         async (step) => {
-          const outcome = await azure.submitVirtualMachine({ ...step, node, observeOnly: true });
+          const outcome = note(await azure.submitVirtualMachine({ ...step, node, observeOnly: true }));
           const power = outcome.observed === MISSING ? undefined : await azure.readPower({ ...step, node });
           return { ...outcome, running: power?.state === 'running' };
         },
@@ -66,7 +76,7 @@ async function planAzure(run: Run): Promise<string[]> {
 }
 
 /** A node that cannot be looked at is a line of the plan, not its end. */
-async function planNode(run: Run, node: string): Promise<void> {
+async function planNode(run: Run, node: string, note: Note): Promise<void> {
   const look = <Outcome extends StepOutcome>(
     id: string,
     sentence: string,
@@ -74,11 +84,11 @@ async function planNode(run: Run, node: string): Promise<void> {
   ): Promise<StepOutcome | Outcome> =>
     run.step({ id, node }, sentence, async (step) => {
       try {
-        return await work({ ...step, node, observeOnly: true });
+        return note(await work({ ...step, node, observeOnly: true }));
       } catch (error) {
         if (isCancelOfTheRun(error)) throw error;
         const { code, message } = describeFailure(error);
-        return { result: 'unchanged', observed: UNSEEN, drift: [`cannot be looked at: ${code}: ${message}`] };
+        return note({ result: 'unchanged', observed: UNSEEN, drift: [`cannot be looked at: ${code}: ${message}`] });
       }
     });
   await run.chapter('Setting up the cluster', async () => {

@@ -270,6 +270,7 @@ describe('a plan', () => {
     expect(stepOf(progress, 'create-drbd-metadata', 'hadb02').outcome?.drift).toEqual([
       'cannot be looked at: GuardRefused: no module',
     ]);
+    expect(progress.sentence).toBe('A build would do what 2 steps name as missing or different');
     expect(cluster.order()).not.toContain('takeOwnership/hadb01');
   });
 });
