@@ -42,6 +42,8 @@ export interface Piece {
   address?: string;
 }
 
+export type Killable = 'worker' | 'temporal' | 'control';
+
 export interface Hadb {
   directory: string;
   specificationFile: string;
@@ -51,7 +53,7 @@ export interface Hadb {
   succeed(args: readonly string[], options?: { timeoutMs?: number }): Promise<CommandOutcome>;
   pieces(): Promise<Piece[]>;
   /** SIGKILL to the piece's process alone, by its id. */
-  kill(name: 'worker' | 'temporal' | 'control'): Promise<void>;
+  kill(name: Killable): Promise<void>;
   progress(workflowId: string): Promise<Progress | undefined>;
   node(name: string): Promise<NodeSession>;
   close(): Promise<void>;
