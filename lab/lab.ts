@@ -22,6 +22,7 @@ import { readControlHealth } from './lab-client';
 import { createLabDocument, portOf, readLabDocument, writeLabDocument } from './lab-document';
 import type { LabDocument } from './lab-document';
 import { readMachineSettings, writeMachineSettings } from './machine-settings';
+import { runningMachines, shutDownMachines } from './machine-shutdown';
 import { missingHostPackages } from './machines/driver';
 import { probeEngines } from './machines/probe';
 import type { MachineState } from './model';
@@ -356,9 +357,11 @@ async function stopMachines(directory: string, purge: boolean, onProgress: (sent
     // A state that cannot be read (another version, damage) must not keep processes alive.
     onProgress(`stopping machines by their records: ${error instanceof Error ? error.message : String(error)}`);
   }
-  for (const name of listNames(join(directory, 'machines'))) {
-    await stopOwnedProcess(join(directory, 'machines', name, 'process.json'), { graceMs: 0 });
-  }
+  await Promise.all(
+    listNames(join(directory, 'machines')).map((name) =>
+      stopOwnedProcess(join(directory, 'machines', name, 'process.json'), { graceMs: 0 }),
+    ),
+  );
 }
 
 async function stopKnownMachines(
@@ -370,19 +373,15 @@ async function stopKnownMachines(
   const machines = storedMachines(directory);
   if (settings === undefined || machines.length === 0) return;
   const host = createLabMachineHost(settings.engine, settings.images);
-  const running = machines.filter(
-    ({ hidden }) => hidden.machine !== undefined && host.driver(hidden.image).state(hidden.machine) !== 'stopped',
-  );
+  const running = runningMachines(machines, host);
   if (!purge && running.length > 0) {
     writeFileAtomically(stoppedFile(directory), JSON.stringify(running.map(({ guid }) => guid)));
   }
-  await Promise.all(
-    running.map(async ({ hidden, name }) => {
-      if (hidden.machine === undefined) return;
-      onProgress(`stopping ${name}`);
-      await host.driver(hidden.image).stop(hidden.machine, purge ? 'hard' : 'graceful', purge ? 0 : SHUTDOWN_GRACE_MS);
-    }),
-  );
+  await shutDownMachines(running, host, {
+    how: purge ? 'hard' : 'graceful',
+    graceMs: purge ? 0 : SHUTDOWN_GRACE_MS,
+    onProgress,
+  });
 }
 
 /** Those that `labDown` has stopped; a machine that was stopped before stays so. */
