@@ -13,6 +13,9 @@ const project = (displayName, testMatch, extra = {}) => ({
   ...extra,
 });
 
+// `npm run test:all`: what takes long runs, too.
+const everything = process.env.HADB_TEST_ALL === '1';
+
 // unit: milliseconds each, no process of their own. integration: a Temporal development server, an ARM endpoint, real
 // tools of the host. lab: whole machines; alone on the host, because parallel workers starve a 3 s Corosync token.
 module.exports = {
@@ -21,7 +24,9 @@ module.exports = {
       testPathIgnorePatterns: ['/node_modules/', '\\.integration\\.test\\.ts$', '<rootDir>/test/end-to-end/'],
     }),
     project('integration', ['<rootDir>/test/**/*.integration.test.ts']),
-    project('lab', ['<rootDir>/test/end-to-end/**/*.test.ts']),
+    project('lab', ['<rootDir>/test/end-to-end/**/*.test.ts'], {
+      testPathIgnorePatterns: ['/node_modules/', ...(everything ? [] : ['<rootDir>/test/end-to-end/long/'])],
+    }),
   ],
   testTimeout: 30000,
   reporters: ['default', ['<rootDir>/test/reporting/closing-line-reporter.js', { word: 'tests' }]],

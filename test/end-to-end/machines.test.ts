@@ -40,7 +40,11 @@ describe.each(engines)('a machine under %s', (engine) => {
     image = await ensureImage('golden', { cacheDirectory: lab.cacheDirectory, onProgress: () => undefined });
     driver = createMachineDriver(engine, image);
     guest = await createGuest(image, { name: 'hadb01', memoryMiB: 1024 });
+    const startedAt = performance.now();
     await startAndWait();
+    await guest.run('true', { timeoutMs: BOOT_LIMIT_MS });
+    const seconds = (performance.now() - startedAt) / 1000;
+    process.stderr.write(`first start to SSH under ${engine}: ${seconds.toFixed(1)} s\n`);
   });
 
   afterAll(async () => {
