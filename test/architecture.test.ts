@@ -102,6 +102,17 @@ it('nothing but the start-up knows that there is a lab', () => {
   expect(new Set(knowing.map(({ from }) => from))).toEqual(new Set([START.file]));
 });
 
+it('every package that is installed for running is used', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  // The Temporal packages load it; named here for its version only.
+  const unnamed = ['protobufjs'];
+  const used = (name: string) => imports.some(({ to, own }) => !own && (to === name || to.startsWith(`${name}/`)));
+
+  expect(Object.keys(dependencies).filter((name) => !used(name) && !unnamed.includes(name))).toEqual([]);
+});
+
 it('no file has a name that says nothing', () => {
   const nothing = /(?:^|[/-])(?:utils?|helpers?|common|misc|managers?)(?:$|[/.-])/;
 
