@@ -56,8 +56,9 @@ export const secretNames = (cluster: string) => ({
   drbdSecret: `${cluster}/drbd-shared-secret`,
   corosyncKey: `${cluster}/corosync-authkey`,
   clientPassword: `${cluster}/database-client-password`,
-  monitorPassword: `${cluster}/database-monitor-password`,
   certificateAuthority: `${cluster}/database-certificate-authority`,
+  /** Its certificate alone, for clients: a file to hand out, without the key that signs. */
+  clientAuthority: `${cluster}/database-ca-certificate`,
   serverCertificate: `${cluster}/database-server-certificate`,
 });
 

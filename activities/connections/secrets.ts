@@ -22,8 +22,7 @@ export interface ClusterSecrets {
   /** Raw bytes of `/etc/corosync/authkey`. */
   corosyncKey(): Promise<Buffer>;
   clientPassword(): Promise<string>;
-  monitorPassword(): Promise<string>;
-  /** For clients: the certificate only. The private key stays with hadb. */
+  /** For clients: the certificate only, which the store also has by itself. The private key stays with hadb. */
   certificateAuthority(): Promise<Certified>;
   /** Valid for the public name, both nodes' names and addresses, and localhost. */
   serverCertificate(): Promise<Certified>;
@@ -44,12 +43,20 @@ export function clusterSecrets(
     const privateKey = await store.ensure(name, () => createSshPrivateKey(`hadb ${name}`));
     return { privateKey, publicKey: readPublicKey(privateKey, name) };
   };
-  const certificateAuthority = async (): Promise<Certified> =>
-    readCertified(
+  const certificateAuthority = async (): Promise<Certified> => {
+    const authority = readCertified(
       await store.ensure(names.certificateAuthority, () =>
         createCertificateAuthority(`hadb ${specification.name} database`, now()),
       ),
     );
+    const handOut = () => store.ensure(names.clientAuthority, () => authority.certificate);
+    // Of an authority that somebody has replaced.
+    if ((await handOut()) !== authority.certificate) {
+      await store.remove(names.clientAuthority);
+      await handOut();
+    }
+    return authority;
+  };
 
   return {
     adminKey: () => keyPair(names.adminKey),
@@ -57,7 +64,6 @@ export function clusterSecrets(
     drbdSecret: () => store.ensure(names.drbdSecret, () => createPassword()),
     corosyncKey: async () => Buffer.from(await store.ensure(names.corosyncKey, createCorosyncKey), 'base64'),
     clientPassword: () => store.ensure(names.clientPassword, () => createPassword()),
-    monitorPassword: () => store.ensure(names.monitorPassword, () => createPassword()),
     certificateAuthority,
     async serverCertificate() {
       const host = publicHostName(specification);

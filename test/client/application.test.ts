@@ -383,6 +383,7 @@ describe('hadb status', () => {
             user: 'hadb',
             schema: 'azureha',
             passwordFile: '/home/ada/.local/state/hadb/secrets/pair/database-client-password',
+            caFile: '/home/ada/.local/state/hadb/secrets/pair/database-ca-certificate',
           },
         },
       ],

@@ -61,10 +61,24 @@ describe('the secrets of a cluster', () => {
     expect(server.verify(authority.publicKey)).toBe(true);
   });
 
+  it('clients get the certificate of the authority without its key, and the new one when it was replaced', async () => {
+    const store = memoryStore();
+    const first = await clusterSecrets(store, specification).certificateAuthority();
+    const handedOut = store.values.get('hadb/database-ca-certificate');
+
+    store.values.delete('hadb/database-certificate-authority');
+    const second = await clusterSecrets(store, specification).certificateAuthority();
+
+    expect(handedOut).toBe(first.certificate);
+    expect(handedOut).not.toContain('PRIVATE KEY');
+    expect(second.certificate).not.toBe(first.certificate);
+    expect(store.values.get('hadb/database-ca-certificate')).toBe(second.certificate);
+  });
+
   it('no two passwords are alike', async () => {
     const secrets = clusterSecrets(memoryStore(), specification);
 
-    expect(await secrets.clientPassword()).not.toBe(await secrets.monitorPassword());
+    expect(await secrets.clientPassword()).not.toBe(await secrets.drbdSecret());
     expect(createPassword()).not.toBe(createPassword());
   });
 });

@@ -54,6 +54,7 @@ function dependencies() {
       if (name === names.certificateAuthority) {
         return `${database.authority}-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n`;
       }
+      if (name === names.clientAuthority) return database.authority;
       throw new Error(`no secret ${name}`);
     },
     read: async () => undefined,
