@@ -11,6 +11,7 @@ import { callLab, readControlHealth } from './lab-client';
 import type { ControlHealth } from './lab-client';
 import { readLabDocument } from './lab-document';
 import type { LabDocument } from './lab-document';
+import type { DiskFault } from './model';
 import { createWireClient } from './wire/client';
 import type { WireStatus } from './wire/status';
 
@@ -43,6 +44,8 @@ const USAGE = `usage: hadb lab <command>
                              no frame between the machines; "*" is everything, "gateway" what comes from outside
   faults slow <from> [<to>] [--delay MS] [--loss 0..1] [--one-way] [--ttl SECONDS]
   faults restore <id>        one link fault ends
+  faults disk <vm> read-errors|write-errors|slow|sound [--lun N] [--iops N] [--ttl SECONDS]
+                             a data disk fails or is slow (engines kvm and tcg), or is as it was
   faults pause|resume|kill|reset <vm> [--ttl SECONDS]
   faults arm <id> <json>     strike requests to the ARM endpoint (lab/README.md), or end that: faults disarm <id>
   faults clear               every fault ends
@@ -257,6 +260,8 @@ async function faults(words: readonly string[], settings: LabSettings, context: 
       ttl: { type: 'string' },
       delay: { type: 'string' },
       loss: { type: 'string' },
+      lun: { type: 'string', default: '0' },
+      iops: { type: 'string', default: '20' },
     },
   });
   const document = readLabDocument(labDirectory(settings));
@@ -291,6 +296,12 @@ async function faults(words: readonly string[], settings: LabSettings, context: 
     case 'reset':
       if (first === undefined) throw new UsageError(`faults ${action} needs the name of a machine`);
       return call('POST', `/machines/${encodeURIComponent(first)}/${action}`, ttl);
+    case 'disk': {
+      if (first === undefined || second === undefined) throw new UsageError('faults disk needs a machine and a state');
+      const path = `/disks/${encodeURIComponent(first)}/${encodeURIComponent(values.lun)}`;
+      const fault = diskFault(second, values.iops);
+      return fault === undefined ? call('DELETE', path) : call('PUT', path, { ...fault, ...ttl });
+    }
     case 'arm':
       if (first === undefined || second === undefined) throw new UsageError('faults arm needs an id and a JSON object');
       return call('PUT', `/arm/${encodeURIComponent(first)}`, parseJson(second));
@@ -299,6 +310,21 @@ async function faults(words: readonly string[], settings: LabSettings, context: 
       return call('DELETE', `/arm/${encodeURIComponent(first)}`);
     default:
       throw new UsageError(`there is no faults ${action}`);
+  }
+}
+
+function diskFault(state: string, iops: string): DiskFault | undefined {
+  switch (state) {
+    case 'read-errors':
+      return { kind: 'failing', operations: 'read' };
+    case 'write-errors':
+      return { kind: 'failing', operations: 'write' };
+    case 'slow':
+      return { kind: 'slow', operationsPerSecond: count('--iops', iops) };
+    case 'sound':
+      return undefined;
+    default:
+      throw new UsageError(`a disk has no state ${state}; use read-errors, write-errors, slow or sound`);
   }
 }
 

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../processes/owned-process';
 import type { LinkFault } from '../model';
+import { createDiskFaults } from './disk-faults';
+import { FaultError, parseFault } from './fault-error';
 import type { MachineRoom } from './machine-room';
 import type { VirtualMachine } from './resources/virtual-machine';
 import type { Store } from './store';
@@ -82,17 +84,6 @@ export interface Faults {
   close(): void;
 }
 
-export class FaultError extends Error {
-  override readonly name = 'FaultError';
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
 export function createFaults(options: {
   directory: string;
   store: Store;
@@ -112,6 +103,8 @@ export function createFaults(options: {
   };
 
   const allMachines = (): VirtualMachine[] => store.ofType('Microsoft.Compute/virtualMachines');
+
+  const disks = createDiskFaults({ directory: options.directory, allMachines, machines, now, log });
 
   const findMachine = (name: string): VirtualMachine => {
     const matching = allMachines().filter(
@@ -169,7 +162,7 @@ export function createFaults(options: {
     const access = machines.access(vm);
     if (access === undefined) throw new FaultError(409, 'MachineNotReady', `${vm.name} has not been created yet.`);
     const { driver, machine } = access;
-    const { ttlSeconds } = parse(machineBodySchema, body ?? {});
+    const { ttlSeconds } = parseFault(machineBodySchema, body ?? {});
     const before = driver.state(machine);
     switch (action) {
       case 'pause': {
@@ -189,9 +182,11 @@ export function createFaults(options: {
         break;
       case 'kill':
         await driver.stop(machine, 'hard', 0);
+        disks.machineEnded(vm);
         break;
       case 'reset':
         await driver.reset(machine);
+        disks.machineEnded(vm);
         break;
       default:
         throw new FaultError(404, 'UnknownAction', `Machines know pause, resume, kill and reset, not ${action}.`);
@@ -216,17 +211,21 @@ export function createFaults(options: {
       const call = `${method} ${what ?? ''}${id === undefined ? '' : '/id'}${action === undefined ? '' : '/action'}`;
       switch (call) {
         case 'GET ':
-          return { status: 200, body: { links: await links.list(), arm: state.arm, machines: listMachines() } };
+          return {
+            status: 200,
+            body: { links: await links.list(), disks: disks.list(), arm: state.arm, machines: listMachines() },
+          };
         case 'DELETE ': {
           await links.clear();
           for (const vmId of Object.keys(state.resumeAt)) await resume(vmId);
+          await disks.clear();
           save({ ...state, arm: [] });
           return { status: 204 };
         }
         case 'GET links':
           return { status: 200, body: { value: await links.list() } };
         case 'PUT links/id': {
-          const fault = parse(linkFaultSchema, body ?? {});
+          const fault = parseFault(linkFaultSchema, body ?? {});
           await links.put({
             id: id ?? '',
             from: linkEnd(fault.from),
@@ -248,7 +247,7 @@ export function createFaults(options: {
         case 'GET arm':
           return { status: 200, body: { value: state.arm } };
         case 'PUT arm/id': {
-          const fault: ArmFault = { id: id ?? '', ...parse(armFaultSchema, body ?? {}) };
+          const fault: ArmFault = { id: id ?? '', ...parseFault(armFaultSchema, body ?? {}) };
           assertPattern(fault.path);
           save({ ...state, arm: [...state.arm.filter((other) => other.id !== fault.id), fault] });
           return { status: 200, body: fault };
@@ -256,14 +255,13 @@ export function createFaults(options: {
         case 'DELETE arm/id':
           save({ ...state, arm: state.arm.filter((other) => other.id !== id) });
           return { status: 204 };
-        case 'PUT disks/id':
-        case 'POST disks/id/action':
-          throw new FaultError(
-            501,
-            'DiskFaultsNotSupported',
-            'This engine of the lab cannot make a disk fail or slow from outside. In the guest, a device-mapper target (dm-flakey, ' +
-              'dm-delay, dm-dust; modules are in the image) under the DRBD device does it.',
-          );
+        case 'GET disks':
+          return { status: 200, body: { value: disks.list() } };
+        case 'PUT disks/id/action':
+          return { status: 200, body: await disks.put(findMachine(id ?? ''), action ?? '', body) };
+        case 'DELETE disks/id/action':
+          await disks.remove(findMachine(id ?? ''), action ?? '');
+          return { status: 204 };
         default:
           throw new FaultError(
             404,
@@ -295,6 +293,7 @@ export function createFaults(options: {
 
     close() {
       for (const timer of timers.values()) clearTimeout(timer);
+      disks.close();
     },
   };
 
@@ -308,13 +307,6 @@ export function createFaults(options: {
 /** Waits as a `delay` fault asks, unless the client goes away. */
 export async function delay(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
-}
-
-function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
-  const result = schema.safeParse(body);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
-  throw new FaultError(400, 'InvalidFault', problems.join('; '));
 }
 
 function assertPattern(pattern: string | undefined): void {

@@ -6,7 +6,8 @@ import type { ArmHandler } from './arm';
 import { ArmError } from './arm-error';
 import type { ArmRequest, ArmResponse } from './arm-http';
 import type { Certificates } from './certificates';
-import { FaultError, delay } from './faults';
+import { FaultError } from './fault-error';
+import { delay } from './faults';
 import type { ArmFault, Faults } from './faults';
 import type { Principal, TokenIssuer } from './identity';
 

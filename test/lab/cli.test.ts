@@ -57,6 +57,17 @@ describe('hadb lab', () => {
     expect(await run('down')).toMatchObject({ code: 0 });
   });
 
+  it('knows the states of a disk', async () => {
+    const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+    writeLabDocument(directory, createLabDocument(directory, 1));
+
+    expect(await run('faults', 'disk', 'hadb01', 'melted')).toMatchObject({
+      code: 64,
+      err: expect.stringMatching(/no state melted; use read-errors, write-errors, slow or sound/),
+    });
+    expect(await run('faults', 'disk', 'hadb01')).toMatchObject({ code: 64 });
+  });
+
   it('gives the environment of a client, and a status without secrets', async () => {
     const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
     const document = createLabDocument(directory, 1);

@@ -21,6 +21,8 @@ export interface FakeMachines extends MachineHost {
   holdGracefulStops(until: Promise<void>): void;
   /** Resolves once the driver has been asked for it. */
   called(call: string): Promise<void>;
+  /** From now on the driver cannot reach the monitor of a machine, or it can again. */
+  breakMonitor(broken: boolean): void;
   /** Resolves once any machine has been started. */
   started(): Promise<void>;
 }
@@ -31,12 +33,19 @@ interface FakeRecord {
 }
 
 export function createFakeMachines(
-  options: { bootMs?: number; neverReports?: boolean; images?: readonly LabImageName[] } = {},
+  options: {
+    bootMs?: number;
+    neverReports?: boolean;
+    images?: readonly LabImageName[];
+    /** An engine that can make disks fail (QEMU's emulation) instead of one that cannot (user-mode Linux). */
+    diskFaults?: boolean;
+  } = {},
 ): FakeMachines {
   const { bootMs = 20, images = ['golden', 'clean'] } = options;
   let reports = options.neverReports !== true;
   let heldAll: Promise<void> = Promise.resolve();
   let heldGraceful: Promise<void> = Promise.resolve();
+  let monitorBroken = false;
   const calls: string[] = [];
   const file = (machine: Pick<Machine, 'directory'>) => join(machine.directory, 'fake.json');
   const read = (machine: Pick<Machine, 'directory'>): FakeRecord =>
@@ -49,7 +58,13 @@ export function createFakeMachines(
   };
 
   const driver: MachineDriver = {
-    engine: 'uml',
+    engine: options.diskFaults === true ? 'tcg' : 'uml',
+    ...(options.diskFaults === true && {
+      async setDiskFault(machine, lun, fault) {
+        if (monitorBroken) throw new Error('QEMU does not answer');
+        calls.push(`disk ${lun} of ${machine.name} ${fault === undefined ? 'sound' : JSON.stringify(fault)}`);
+      },
+    }),
     async start(machine) {
       if (read(machine).state !== 'stopped') return;
       for (const disk of [machine.osDisk, machine.provisioningDisk, ...machine.dataDisks.map((data) => data.file)]) {
@@ -113,6 +128,9 @@ export function createFakeMachines(
     },
     holdStops(until) {
       heldAll = until;
+    },
+    breakMonitor(broken) {
+      monitorBroken = broken;
     },
     holdGracefulStops(until) {
       heldGraceful = until;

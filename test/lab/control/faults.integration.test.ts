@@ -1,6 +1,108 @@
 import { GROUP, buildNetwork, idOf, machineBody } from './cluster-build';
+import { createFakeMachines } from './fake-machines';
 import { LOCATION, startTestLab } from './lab-fixture';
 import type { AzureClients, TestLab } from './lab-fixture';
+
+describe('disk faults on an engine that can', () => {
+  let lab: TestLab;
+
+  beforeAll(async () => {
+    lab = await startTestLab({ machines: createFakeMachines({ diskFaults: true }) });
+    const azure = lab.clients();
+    await buildNetwork(lab, azure);
+    await azure.compute.virtualMachines.createOrUpdate(GROUP, 'hadb01', machineBody(lab, 1));
+  });
+  afterAll(() => lab.close());
+  beforeEach(async () => {
+    lab.machines.breakMonitor(false);
+    await fault('DELETE', '');
+    lab.machines.calls.length = 0;
+  });
+
+  const fault = (method: string, path: string, body?: unknown) =>
+    lab.request(method, `${lab.document.faultsEndpoint}${path}`, {
+      authorization: null,
+      ...(body === undefined ? {} : { body }),
+    });
+  const failing = { kind: 'failing', operations: 'write' } as const;
+  const slow = { kind: 'slow', operationsPerSecond: 20 } as const;
+
+  it('reach the machine, replace each other, are listed, and are lifted one by one', async () => {
+    const put = await fault('PUT', '/disks/hadb01/0', failing);
+    await fault('PUT', '/disks/hadb01/0', slow);
+    const listed = await fault('GET', '/disks');
+    const removed = await fault('DELETE', '/disks/hadb01/0');
+
+    expect(put.body).toEqual({ machine: 'hadb01', vmId: expect.any(String), lun: 0, ...failing });
+    expect(listed.body).toEqual({ value: [{ ...put.body, operations: undefined, ...slow }] });
+    expect(removed.status).toBe(204);
+    expect((await fault('GET', '')).body).toMatchObject({ disks: [] });
+    expect(lab.machines.calls).toEqual([
+      `disk 0 of hadb01 ${JSON.stringify(failing)}`,
+      `disk 0 of hadb01 ${JSON.stringify(slow)}`,
+      'disk 0 of hadb01 sound',
+    ]);
+  });
+
+  it('end with all other faults', async () => {
+    await fault('PUT', '/disks/hadb01/0', failing);
+    await fault('DELETE', '');
+
+    expect(lab.machines.calls).toEqual([expect.stringContaining('failing'), 'disk 0 of hadb01 sound']);
+  });
+
+  it('end by themselves, also when control was restarted and the monitor is late', async () => {
+    await fault('PUT', '/disks/hadb01/0', { ...failing, ttlSeconds: 0.3 });
+    lab.machines.breakMonitor(true);
+    await lab.restart();
+    while (!lab.log.some((line) => line.includes('to be tried again'))) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const between = await fault('GET', '/disks');
+    lab.machines.breakMonitor(false);
+    await lab.machines.called('disk 0 of hadb01 sound');
+
+    expect(between.body).toMatchObject({ value: [{ lun: 0, ...failing, endsAt: expect.any(String) }] });
+    expect((await fault('GET', '/disks')).body).toEqual({ value: [] });
+  });
+
+  it('stay on record when nobody knows how far they came, until they are lifted', async () => {
+    lab.machines.breakMonitor(true);
+    const refused = await fault('PUT', '/disks/hadb01/0', failing);
+    const between = await fault('GET', '/disks');
+    lab.machines.breakMonitor(false);
+    const lifted = await fault('DELETE', '/disks/hadb01/0');
+
+    expect(refused.status).toBe(500);
+    expect(between.body).toMatchObject({ value: [failing] });
+    expect(lifted.status).toBe(204);
+    expect((await fault('GET', '/disks')).body).toEqual({ value: [] });
+  });
+
+  it.each([
+    ['/disks/hadb01/3', failing, 404, 'DiskNotFound'],
+    ['/disks/hadb01/0', { kind: 'melted' }, 400, 'InvalidFault'],
+    ['/disks/hadb01/0', { kind: 'slow' }, 400, 'InvalidFault'],
+    ['/disks/none/0', failing, 404, 'MachineNotFound'],
+  ])('are refused: PUT %s %j', async (path, body, status, code) => {
+    const answer = await fault('PUT', path, body);
+
+    expect([answer.status, answer.error.code]).toEqual([status, code]);
+    expect(lab.machines.calls).toEqual([]);
+  });
+
+  it('strike a running machine only, and end with it', async () => {
+    await fault('PUT', '/disks/hadb01/0', failing);
+    await fault('POST', '/machines/hadb01/kill');
+    const listed = await fault('GET', '/disks');
+    const put = await fault('PUT', '/disks/hadb01/0', slow);
+    await fault('POST', '/machines/hadb01/reset');
+
+    expect(listed.body).toEqual({ value: [] });
+    expect([put.status, put.error.code]).toEqual([409, 'MachineNotRunning']);
+    expect((await fault('GET', '/disks')).body).toEqual({ value: [] });
+  });
+});
 
 describe('the faults endpoint', () => {
   let lab: TestLab;
@@ -91,12 +193,23 @@ describe('the faults endpoint', () => {
     ['PUT', '/links/x', { loss: 2 }, 400, 'InvalidFault'],
     ['PUT', '/arm/x', { path: '(', action: { kind: 'delay', ms: 1 } }, 400, 'InvalidFault'],
     ['PUT', '/arm/x', { action: { kind: 'explode' } }, 400, 'InvalidFault'],
-    ['PUT', '/disks/hadb01', {}, 501, 'DiskFaultsNotSupported'],
+    ['PUT', '/disks/none/0', {}, 404, 'MachineNotFound'],
     ['GET', '/nothing', undefined, 404, 'UnknownFault'],
   ])('refuses %s %s', async (method, path, body, status, code) => {
     const answer = await fault(method, path, body);
 
     expect([answer.status, answer.error.code]).toEqual([status, code]);
+  });
+
+  it.each(['PUT', 'DELETE'])('names the engine that cannot make a disk fail: %s', async (method) => {
+    const body = method === 'PUT' ? { kind: 'failing', operations: 'write' } : undefined;
+    const answer = await fault(method, '/disks/hadb01/0', body);
+
+    expect(answer.status).toBe(501);
+    expect(answer.error).toMatchObject({
+      code: 'DiskFaultsNotSupported',
+      message: expect.stringMatching(/^The engine uml .*HADB_LAB_ENGINE=tcg/),
+    });
   });
 
   describe('of the ARM endpoint', () => {
