@@ -110,9 +110,7 @@ const FAULTS: Record<Exclude<DrillKind, 'manual'>, Fault> = {
       const [, seen] = await run.parallel([
         () =>
           run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
-            azureOperation(step, (submitted) =>
-              azure.submitPowerOff({ ...submitted, node: primary, skipShutdown: true }),
-            ),
+            cutPower({ ...step, node: primary }),
           ),
         () => othersServes(stage, 'hard'),
       ]);
@@ -183,6 +181,14 @@ async function startNode({ run, id, primary }: Stage): Promise<void> {
     const { vmId } = await azure.readPower({ ...step, node: primary });
     return nodes.awaitNodeReachable({ ...step, node: primary, vmId });
   });
+}
+
+/** The gate of the drill may be long past, when a step in between has waited for a person. */
+async function cutPower(step: Parameters<typeof client.readPowerCutGate>[0]): Promise<StepOutcome> {
+  await client.readPowerCutGate(step);
+  return azureOperation(step, (submitted) =>
+    azure.submitPowerOff({ ...submitted, node: step.node, skipShutdown: true }),
+  );
 }
 
 /** A machine that is down already was shut down by an earlier try whose answer was lost. */

@@ -100,7 +100,8 @@ export function createAccessActivities({ sessions }: Pick<NodeDependencies, 'ses
   };
 }
 
-function refuseOtherMachine(step: NodeStep & { vmId?: string }, identity: NodeIdentity, address: string): void {
+/** Errors: NodeMismatch. */
+export function refuseOtherMachine(step: NodeStep & { vmId?: string }, identity: NodeIdentity, address: string): void {
   const expected = [
     identity.hostName === step.node ? undefined : `it is called ${identity.hostName}`,
     identity.addresses.includes(address)

@@ -62,7 +62,10 @@ describe('a drill', () => {
     ['switchover', ['movePrimary/hadb01', 'awaitPrimary/hadb02', 'clearMove/hadb02']],
     ['standby', ['setStandby/hadb01', 'awaitPrimary/hadb02', 'readStandbyReplication/hadb02', 'setStandby/hadb01']],
     // The other node is watched while the power is cut, not after.
-    ['node-power-off', ['submitPowerOff/hadb01', 'submitStart/hadb01', 'awaitNodeReachable/hadb01']],
+    [
+      'node-power-off',
+      ['readPowerCutGate/hadb01', 'submitPowerOff/hadb01', 'submitStart/hadb01', 'awaitNodeReachable/hadb01'],
+    ],
     [
       'node-shutdown',
       ['orderShutdown/hadb01', 'awaitPrimary/hadb02', 'submitStart/hadb01', 'awaitNodeReachable/hadb01'],
@@ -98,6 +101,17 @@ describe('a drill', () => {
 
     expect(error.type).toBe('GuardRefused');
     expect(among(cluster, ['startWriter', 'submitPowerOff'])).toEqual([]);
+  });
+
+  it('whose primary has changed since the gate cuts no power', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readPowerCutGate'] = [failWith('GuardRefused', 'the primary is hadb02, not hadb01')];
+      return failureOf(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));
+    });
+
+    expect(error.type).toBe('GuardRefused');
+    expect(among(cluster, ['submitPowerOff'])).toEqual([]);
+    expect(cluster.order()).toContain('stopWriter');
   });
 
   it.each([
