@@ -114,7 +114,14 @@ function hashInputs(kind: ImageKind, overlay: readonly TarEntry[], kernel: UmlKe
     )
     .update(renderTar(overlay))
     .update(readFileSync(join(sourceDirectory(), 'customize.sh')))
-    .update(JSON.stringify([PACK_SCRIPT, LEFT_OUT, KEPT_IN]))
+    .update(
+      JSON.stringify([
+        PACK_SCRIPT,
+        LEFT_OUT,
+        KEPT_IN,
+        ...(imageContents(kind).guestsInstallPackages === true ? [REMOVE_SOURCES_OF_BUILD] : []),
+      ]),
+    )
     .digest('hex')
     .slice(0, 32);
 }
@@ -203,7 +210,7 @@ async function installPackages(build: Build, contents: ImageContents, tree: stri
   );
   const sources = join(work, 'sources.list');
   writeFileSync(sources, renderSources(readConfiguredArchive(), contents.suite));
-  const hooks = [`tar-in ${overlay} /`];
+  const hooks = [...(contents.guestsInstallPackages === true ? [REMOVE_SOURCES_OF_BUILD] : []), `tar-in ${overlay} /`];
   if (kernel !== undefined) {
     const modules = join(work, 'modules.tar');
     await runProgram('tar', [
@@ -253,6 +260,9 @@ async function installPackages(build: Build, contents: ImageContents, tree: stri
     },
   );
 }
+
+/** mmdebstrap leaves the sources that it built from in a file of its own. */
+export const REMOVE_SOURCES_OF_BUILD = 'rm -f "$1"/etc/apt/sources.list.d/*.list "$1/etc/apt/sources.list"';
 
 /**
  * As root, mmdebstrap mounts the host's /proc, /sys and /dev/shm into the new root where everybody sees them, and leaves

@@ -1,0 +1,31 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { IMAGE_KINDS, imageContents } from '../../../lab/images/contents';
+import { PUBLIC_ARCHIVE } from '../../../lab/images/debian-archive';
+import { REMOVE_SOURCES_OF_BUILD, renderSources } from '../../../lab/images/image';
+
+describe("the builder's own sources", () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'hadb-sources-'));
+  });
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  it('are gone where guests install packages, whatever mmdebstrap called the file', () => {
+    const directory = join(root, 'etc', 'apt', 'sources.list.d');
+    mkdirSync(directory, { recursive: true });
+    // As mmdebstrap 1.3 leaves it when it is given a file of sources.
+    writeFileSync(join(directory, '0000sources.list'), renderSources(PUBLIC_ARCHIVE, 'bookworm'));
+
+    execFileSync('sh', ['-c', REMOVE_SOURCES_OF_BUILD, 'hook', root]);
+
+    expect(readdirSync(directory)).toEqual([]);
+    expect(existsSync(join(root, 'etc', 'apt', 'sources.list'))).toBe(false);
+  });
+
+  it('concern the image without packages only: no guest of another one asks an archive', () => {
+    expect(IMAGE_KINDS.filter((kind) => imageContents(kind).guestsInstallPackages === true)).toEqual(['clean']);
+  });
+});
