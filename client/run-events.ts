@@ -16,8 +16,9 @@ export function diffProgress(before: Progress | undefined, after: Progress): Run
   return after.steps.flatMap((record): RunEvent[] => {
     const previous = known.get(identity(record));
     if (record.state === 'pending') return [];
-    if (previous === undefined || changed(previous, record)) return stepEvents(record, previous, after.runbook);
-    return retryEvents(record, previous);
+    const steps =
+      previous === undefined || changed(previous, record) ? stepEvents(record, previous, after.runbook) : [];
+    return [...steps, ...retryEvents(record, previous)];
   });
 }
 
@@ -42,10 +43,14 @@ function stepEvents(record: StepRecord, previous: StepRecord | undefined, runboo
   return events;
 }
 
-/** While a step runs, its failure is that of the last try. */
-function retryEvents(record: StepRecord, previous: StepRecord): RunEvent[] {
+/**
+ * While a step runs, its failure is that of the last try; `attempts` counts the one that runs. Who comes late, or has missed tries, is told the last one.
+ * A step that runs again because a person decided so is told as a step.
+ */
+function retryEvents(record: StepRecord, previous: StepRecord | undefined): RunEvent[] {
   const { failure, attempts, state } = record;
-  if (state !== 'running' || failure === undefined || attempts <= previous.attempts) return [];
+  if (state !== 'running' || failure === undefined || previous?.state === 'waiting') return [];
+  if (attempts <= (previous?.attempts ?? 1)) return [];
   const message = `${failure.code}: ${failure.message}`;
   return [{ type: 'retry', code: 'HADB_W2003', step: identity(record), attempt: attempts, message }];
 }

@@ -36,6 +36,23 @@ describe('events between two looks at the step table', () => {
     ]);
   });
 
+  it('tell the failed try also to who comes while the step is tried again, and not that of a decision', () => {
+    const failure = { code: 'NodeUnreachable', message: 'no answer' };
+    const again = progressOf([record({ id: 'up', attempts: 3, failure })]);
+
+    expect(diffProgress(undefined, again)).toMatchObject([
+      { type: 'step', step: 'up' },
+      { type: 'retry', code: 'HADB_W2003', attempt: 3, message: 'NodeUnreachable: no answer' },
+    ]);
+    expect(
+      diffProgress(progressOf([record({ id: 'up', state: 'waiting', attempts: 2, failure })]), again),
+    ).toMatchObject([{ type: 'step', step: 'up', previous: 'waiting' }]);
+  });
+
+  it('tell no try that has not failed', () => {
+    expect(diffProgress(undefined, progressOf([record({ id: 'up' })]))).toMatchObject([{ type: 'step' }]);
+  });
+
   it('tell a step that waits again after a decision, even when its time as running was missed', () => {
     const waiting = { id: 'up', state: 'waiting', failure: { code: 'GuardRefused', message: 'no' } } as const;
     const before = progressOf([record({ ...waiting, attempts: 1 })]);
