@@ -34,7 +34,8 @@ const reporting = {
   progress: {
     kind: 'enum',
     values: PROGRESS_STYLES,
-    brief: 'live: redrawn on a terminal; lines: one line a step; quiet: failures and the result; auto: live or quiet',
+    brief:
+      'live: redrawn on a terminal; lines: one line a step; quiet: failures and the result; auto: live, or when piped quiet with a line a minute',
     default: 'auto',
   },
 } as const;

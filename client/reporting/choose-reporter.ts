@@ -12,11 +12,12 @@ export interface ReportingFlags {
   progress: ProgressStyle;
 }
 
-/** `auto` is live on a terminal and quiet when piped. */
+/** `auto` is live on a terminal; when piped it is quiet, with a sign of life now and then. */
 export function chooseReporter(context: ClientContext, flags: ReportingFlags, version: string): Reporter {
   const { process: streams, settings, clock } = context;
   if (flags.json) return createJsonReporter(streams.stdout, clock, version);
   const style = flags.progress === 'auto' ? (streams.stderr.isTTY === true ? 'live' : 'quiet') : flags.progress;
   if (style === 'live') return createLiveReporter(streams, settings, clock);
-  return createLineReporter(streams, settings, clock, { quiet: style === 'quiet' });
+  const quiet = style === 'quiet';
+  return createLineReporter(streams, settings, clock, { quiet, signsOfLife: quiet && flags.progress === 'auto' });
 }

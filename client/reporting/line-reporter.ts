@@ -5,20 +5,30 @@ import { messageLevel } from '../messages';
 import type { RunEvent } from '../run-events';
 import { paintFor } from './paint';
 import type { Reporter, RunReference } from './reporter';
-import { describeWait, failureLines, resultLines, stepLine } from './step-lines';
+import { describeWait, failureLines, resultLines, stepLine, summaryLine } from './step-lines';
 
 /** A copy of disks may take hours: enough to see it go on, too little to fill a log. */
 const WAIT_LINE_MS = 10_000;
 
-/** Progress on standard error, the result on standard output. `quiet` tells the start, what fails, and the result. */
+/** CI services end a job that prints nothing for a while, the most impatient ones after ten minutes (CircleCI, Travis). */
+const SIGN_OF_LIFE_MS = 60_000;
+
+/**
+ * Progress on standard error, the result on standard output. `quiet` tells the start, what fails, and the result; with `signsOfLife` also a line for
+ * each minute in which nothing else was said.
+ */
 export function createLineReporter(
   streams: { stdout: Output; stderr: Output },
   settings: ClientContext['settings'],
   clock: Clock,
-  { quiet }: { quiet: boolean },
+  { quiet, signsOfLife = false }: { quiet: boolean; signsOfLife?: boolean },
 ): Reporter {
   const paint = paintFor(streams.stderr, settings);
-  const say = (text: string) => streams.stderr.write(`${text}\n`);
+  let saidAt = clock.now();
+  const say = (text: string) => {
+    saidAt = clock.now();
+    streams.stderr.write(`${text}\n`);
+  };
   let workflowId: string | undefined;
   let chapter: string | undefined;
   const waitsTold = new Map<string, number>();
@@ -62,7 +72,15 @@ export function createLineReporter(
           return this.notice(event.code, event.message);
       }
     },
-    look: () => undefined,
+    look(progress) {
+      if (!signsOfLife || clock.now() - saidAt < SIGN_OF_LIFE_MS) return;
+      say(
+        paint(
+          'dim',
+          progress === undefined ? 'still watching; nobody answers for the run' : summaryLine(progress, clock.now()),
+        ),
+      );
+    },
     detached: (run) => detachedLines(run).forEach(say),
     notice(code, message) {
       const level = messageLevel(code);

@@ -1,13 +1,12 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { Progress, StepRecord, StepWait } from '../../cluster/step';
-import { formatDuration } from '../clock';
 import type { Clock } from '../clock';
 import type { ClientContext, Output } from '../context';
 import { identity } from '../run-events';
 import { createLineReporter } from './line-reporter';
 import { paintFor } from './paint';
 import type { Reporter } from './reporter';
-import { failureLines, stepLine } from './step-lines';
+import { failureLines, stepLine, summaryLine } from './step-lines';
 
 /**
  * On a terminal: what has ended scrolls by, one line a step; what runs stands below and is drawn anew at each look, with
@@ -89,9 +88,6 @@ function liveLines(
 ): string[] {
   if (progress === undefined) return [];
   const running = progress.steps.filter(({ state }) => state === 'running');
-  const done = progress.steps.filter(({ state }) => state === 'done' || state === 'skipped').length;
-  const [first] = progress.steps;
-  const elapsed = first === undefined ? '' : `, ${formatDuration(now - Date.parse(first.startedAt))}`;
   return [
     ...running.map((record) =>
       stepLine(
@@ -101,7 +97,7 @@ function liveLines(
         waits.find(({ step }) => step === identity(record)),
       ),
     ),
-    paint('dim', `${done} of ${progress.steps.length} steps${elapsed}: ${progress.sentence}`),
+    paint('dim', summaryLine(progress, now)),
   ];
 }
 

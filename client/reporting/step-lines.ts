@@ -37,7 +37,10 @@ function stepDuration(record: StepRecord, now: number): string {
 function stepRemark(record: StepRecord, wait: StepWait | undefined): string {
   if (wait !== undefined) return describeWait(wait);
   if (deviations(record).length > 0) return 'differs';
-  if (record.state === 'done') return record.outcome?.result === 'unchanged' ? 'unchanged' : '';
+  if (record.state === 'done') {
+    const tries = record.attempts > 1 ? `at try ${record.attempts}` : '';
+    return [record.outcome?.result === 'unchanged' ? 'unchanged' : '', tries].filter(Boolean).join(', ');
+  }
   return record.state === 'skipped' ? `skipped by ${record.decidedBy?.by ?? 'somebody'}` : '';
 }
 
@@ -90,6 +93,14 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
   if (result.progress !== undefined) lines.push(paint('dim', `  ${describeCounts(result.progress)}`));
   if (result.run?.url !== undefined) lines.push(paint('dim', `  ${result.run.url}`));
   return lines;
+}
+
+/** `12 of 48 steps, 3 m 2 s: Copy the disks`. */
+export function summaryLine({ steps, sentence }: Progress, now: number): string {
+  const ended = steps.filter(({ state }) => state === 'done' || state === 'skipped').length;
+  const [first] = steps;
+  const elapsed = first === undefined ? '' : `, ${formatDuration(now - Date.parse(first.startedAt))}`;
+  return `${ended} of ${steps.length} steps${elapsed}: ${sentence}`;
 }
 
 const COUNT_WORDS: Record<string, string> = { changedEarlier: 'changed earlier' };

@@ -1,9 +1,10 @@
+import { chooseReporter } from '../../../client/reporting/choose-reporter';
 import { createJsonReporter } from '../../../client/reporting/json-lines';
 import { annotation, createLineReporter } from '../../../client/reporting/line-reporter';
 import { createLiveReporter } from '../../../client/reporting/live-reporter';
 import type { Reporter } from '../../../client/reporting/reporter';
 import { readClientSettings } from '../../../settings';
-import { clockForTests, textOutput } from '../client-for-tests';
+import { clockForTests, contextForTests, textOutput } from '../client-for-tests';
 import { done, progressOf, record } from '../progress-for-tests';
 
 const settings = readClientSettings({ HOME: '/h' });
@@ -94,6 +95,36 @@ describe('the line reporter', () => {
       'warning:',
     ]);
     expect(streams.stdout.text).toContain('3 rows are lost');
+  });
+
+  it('gives a sign of life for each minute in which it has said nothing, and only when it was not told to be quiet', async () => {
+    const surroundings = { settings, clock: clockForTests(), process: { stdout: textOutput(), stderr: textOutput() } };
+    const context = { ...contextForTests(), ...surroundings };
+    const piped = chooseReporter(context, { json: false, progress: 'auto' }, '1');
+    const told = { stdout: textOutput(), stderr: textOutput() };
+    const quiet = chooseReporter({ ...context, process: told }, { json: false, progress: 'quiet' }, '1');
+
+    for (let second = 1; second <= 150; second += 1) {
+      await context.clock.sleep(1_000);
+      if (second === 30) piped.notice('HADB_W3001', 'no worker answers');
+      for (const reporter of [piped, quiet]) reporter.look(second < 100 ? undefined : progressOf([done('first')]), []);
+    }
+
+    expect(context.process.stderr.lines()).toEqual([
+      'warning: no worker answers',
+      'still watching; nobody answers for the run',
+      '1 of 1 steps, 2 m 40 s: At work',
+    ]);
+    expect([context.process.stdout.text, told.stdout.text, told.stderr.text]).toEqual(['', '', '']);
+  });
+
+  it('tells at which try a step succeeded', () => {
+    const streams = { stdout: textOutput(), stderr: textOutput() };
+    const reporter = createLineReporter(streams, settings, clockForTests(), { quiet: false });
+
+    reporter.event({ type: 'step', code: 'HADB_I2001', step: 'first', record: done('first', { attempts: 3 }) });
+
+    expect(streams.stderr.lines().at(-1)).toContain('Do first  at try 3');
   });
 
   it('tells a moving percentage only every ten seconds', async () => {
