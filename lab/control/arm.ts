@@ -10,7 +10,7 @@ import {
 } from './arm-error';
 import { bodyObject, isObject } from './arm-http';
 import type { ArmRequest, ArmResponse } from './arm-http';
-import { isKnownLocation, normalizeLocation } from './locations';
+import { assertLocation } from './locations';
 import type { OperationData, OperationKindName } from './operation-kinds';
 import type { Operation, Operations } from './operations';
 import { createOperationStatus } from './operation-status';
@@ -185,7 +185,7 @@ export function createArmHandler(arm: Arm): ArmHandler {
     const { group, current, body } = target;
     if (group.provisioningState === 'Deleting') throw resourceGroupBeingDeleted(group.name);
     assertConditions(current, request);
-    const location = assertLocation(body, current, target, kind);
+    const location = assertLocation(body, current, locationErrors(kind, target.name, group));
     assertName(kind, target.name);
     if (current?.provisioningState === 'Deleting' && kind.type !== 'Microsoft.Compute/virtualMachines') {
       throw anotherOperation(current);
@@ -514,33 +514,22 @@ function managedBy(_kind: ResourceKind, disk: Resource, world: World): JsonObjec
   return owner === undefined ? {} : { managedBy: owner.id };
 }
 
-function assertLocation(
-  body: JsonObject,
-  current: Resource | undefined,
-  target: { group: ResourceGroup; name: string },
-  kind: ResourceKind,
-): string {
-  const given = body['location'];
-  if (typeof given !== 'string' || given === '') {
-    throw new ArmError(400, 'LocationRequired', 'The location property is required for this definition.');
-  }
-  const location = normalizeLocation(given);
-  if (!isKnownLocation(location)) {
-    throw new ArmError(
-      400,
-      'LocationNotAvailableForResourceType',
-      `The provided location '${given}' is not available for resource type '${kind.type}'.`,
-    );
-  }
-  if (current !== undefined && current.location !== location) {
-    throw new ArmError(
-      409,
-      'InvalidResourceLocation',
-      `The resource '${target.name}' already exists in location '${current.location}' in resource group '${target.group.name}'. A ` +
-        `resource with the same name cannot be created in location '${location}'. Please select a new resource name.`,
-    );
-  }
-  return location;
+function locationErrors(kind: ResourceKind, name: string, group: ResourceGroup) {
+  return {
+    unavailable: (given: string) =>
+      new ArmError(
+        400,
+        'LocationNotAvailableForResourceType',
+        `The provided location '${given}' is not available for resource type '${kind.type}'.`,
+      ),
+    elsewhere: (location: string, current: string) =>
+      new ArmError(
+        409,
+        'InvalidResourceLocation',
+        `The resource '${name}' already exists in location '${current}' in resource group '${group.name}'. A ` +
+          `resource with the same name cannot be created in location '${location}'. Please select a new resource name.`,
+      ),
+  };
 }
 
 function assertName(kind: ResourceKind, name: string): void {

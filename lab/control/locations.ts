@@ -1,3 +1,5 @@
+import { ArmError } from './arm-error';
+
 /** Azure regions the lab answers for; any of them is this computer. */
 export const LOCATIONS = [
   'australiaeast',
@@ -47,10 +49,33 @@ export const LOCATIONS = [
 ] as const;
 
 /** `West Europe` and `westeurope` are the same place. */
-export function normalizeLocation(location: string): string {
+function normalizeLocation(location: string): string {
   return location.replaceAll(' ', '').toLowerCase();
 }
 
-export function isKnownLocation(location: string): boolean {
+function isKnownLocation(location: string): boolean {
   return LOCATIONS.some((known) => known === normalizeLocation(location));
+}
+
+/** What Azure says of a location depends on what is put there. */
+interface LocationErrors {
+  unavailable(given: string): ArmError;
+  /** It exists in another place, `location` is the one asked for. */
+  elsewhere(location: string, current: string): ArmError;
+}
+
+/** The normalized location of a body; what exists cannot move. Errors: LocationRequired, and those given. */
+export function assertLocation(
+  body: Readonly<Record<string, unknown>>,
+  current: { readonly location: string } | undefined,
+  errors: LocationErrors,
+): string {
+  const given = body['location'];
+  if (typeof given !== 'string' || given === '') {
+    throw new ArmError(400, 'LocationRequired', 'The location property is required for this definition.');
+  }
+  const location = normalizeLocation(given);
+  if (!isKnownLocation(location)) throw errors.unavailable(given);
+  if (current !== undefined && current.location !== location) throw errors.elsewhere(location, current.location);
+  return location;
 }

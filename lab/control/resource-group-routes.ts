@@ -5,7 +5,7 @@ import { methodNotAllowed } from './arm';
 import { ArmError, resourceGroupBeingDeleted, resourceGroupNotFound } from './arm-error';
 import { bodyObject } from './arm-http';
 import type { ArmRequest, ArmResponse } from './arm-http';
-import { isKnownLocation, normalizeLocation } from './locations';
+import { assertLocation } from './locations';
 import type { OperationStatusRoutes } from './operation-status';
 import type { OperationData } from './operation-kinds';
 import { resourceGroupId } from './resource-id';
@@ -16,6 +16,21 @@ import type { JsonObject, Resource } from './resources/resource';
 import type { ResourceGroup } from './resources/resource-group';
 import { assertTags } from './tag-routes';
 import { renderResource } from './arm';
+
+const GROUP_LOCATION_ERRORS = {
+  unavailable: (given: string) =>
+    new ArmError(
+      400,
+      'LocationNotAvailableForResourceGroup',
+      `The provided location '${given}' is not available for resource group.`,
+    ),
+  elsewhere: (location: string, current: string) =>
+    new ArmError(
+      409,
+      'InvalidResourceGroupLocation',
+      `Invalid resource group location '${location}'. The Resource group already exists in location '${current}'.`,
+    ),
+};
 
 /** Resource groups, and lists of resources across types. */
 export function createResourceGroupRoutes(arm: Arm, status: OperationStatusRoutes) {
@@ -46,25 +61,7 @@ export function createResourceGroupRoutes(arm: Arm, status: OperationStatusRoute
           "digit, '-', '.', '(', ')' or '_', at most 90 characters, and cannot end with a period.",
       );
     }
-    const given = body['location'];
-    if (typeof given !== 'string' || given === '') {
-      throw new ArmError(400, 'LocationRequired', 'The location property is required for this definition.');
-    }
-    const location = normalizeLocation(given);
-    if (!isKnownLocation(location)) {
-      throw new ArmError(
-        400,
-        'LocationNotAvailableForResourceGroup',
-        `The provided location '${given}' is not available for resource group.`,
-      );
-    }
-    if (current !== undefined && current.location !== location) {
-      throw new ArmError(
-        409,
-        'InvalidResourceGroupLocation',
-        `Invalid resource group location '${location}'. The Resource group already exists in location '${current.location}'.`,
-      );
-    }
+    const location = assertLocation(body, current, GROUP_LOCATION_ERRORS);
     const tags = assertTags(body['tags'], undefined);
     const group: ResourceGroup = {
       id: current?.id ?? resourceGroupId(world.subscriptionId, name),

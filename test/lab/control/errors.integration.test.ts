@@ -479,6 +479,15 @@ describe('refusals in the words of Azure', () => {
         status: 409,
         code: 'InvalidResourceGroupLocation',
       });
+      expect(refusal(await lab.request('PUT', group, { body: { location: 'moon' } }))).toMatchObject({
+        status: 400,
+        code: 'LocationNotAvailableForResourceGroup',
+      });
+      expect(refusal(await lab.request('PUT', group, { body: {} }))).toMatchObject({
+        status: 400,
+        code: 'LocationRequired',
+      });
+      expect((await lab.request('PUT', group, { body: { location: 'West Europe' } })).status).toBe(200);
     });
 
     it('a body that is not JSON, a method that is not served, a type the lab does not have', async () => {
