@@ -1,3 +1,4 @@
+import type { DrillWriters } from './drill-writers';
 import type { MessageCode } from './messages';
 import type { TemporalTarget } from './temporal';
 import type { WorkerProcess } from './worker-process';
@@ -62,6 +63,7 @@ export interface EmbeddedParts {
   temporal: TemporalPiece;
   lab: LabPiece;
   worker: WorkerProcess;
+  writers: DrillWriters;
   labSpecification: string;
   /** Of two commands that start or end pieces, the second waits for the first. */
   alone<Result>(this: void, report: PieceReport, work: () => Promise<Result>): Promise<Result>;
@@ -72,7 +74,7 @@ export interface EmbeddedParts {
 }
 
 export function createEmbedded(parts: EmbeddedParts): Embedded {
-  const { temporal, lab, worker, alone, chosen, workerEnvironment } = parts;
+  const { temporal, lab, worker, writers, alone, chosen, workerEnvironment } = parts;
   const startAll = async (report: PieceReport, options: UpOptions): Promise<TemporalTarget> => {
     // Side by side: an image may take minutes, and so may the first build of the server.
     const starting = chosen === undefined ? temporal.ensure(report) : Promise.resolve(chosen);
@@ -92,6 +94,10 @@ export function createEmbedded(parts: EmbeddedParts): Embedded {
     // The worker first, so that it ends its calls while lab and server still answer.
     await worker.stop();
     report('HADB_I5003', 'worker ended');
+    // Behind it, so that none is started anew; before the lab, so that they end with an answer.
+    const ended = await writers.stop();
+    if (ended > 0)
+      report('HADB_I5003', `${ended === 1 ? 'the writer of a drill' : `${ended} writers of drills`} ended`);
     await Promise.all([
       lab.stop(report).then(() => report('HADB_I5003', 'lab ended')),
       temporal.stop().then(() => report('HADB_I5003', 'Temporal ended')),
@@ -101,7 +107,7 @@ export function createEmbedded(parts: EmbeddedParts): Embedded {
     up: (report, options = {}) => alone(report, () => startAll(report, options)),
     down: (report) => alone(report, () => endAll(report)),
     async status() {
-      return [temporal.status(), ...(await lab.status()), worker.status()];
+      return [temporal.status(), ...(await lab.status()), worker.status(), ...writers.status()];
     },
     target: () => temporal.target(),
     specificationFile: () => (lab.environment() === undefined ? undefined : parts.labSpecification),

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { withFileLock } from '../processes/file-lock';
 import { findOwnedProcess } from '../processes/owned-process';
-import { readLabSettings, readTemporalCliSettings } from '../settings';
+import { readLabSettings, readTemporalCliSettings, readWorkerSettings } from '../settings';
 import type { ClientSettings } from '../settings';
 import type * as DebianArchive from '../lab/images/debian-archive';
 import type * as LabCli from '../lab/cli';
@@ -11,6 +11,7 @@ import type { LabMachineStatus } from '../lab/lab';
 import type * as MachineDrivers from '../lab/machines/driver';
 import { isInteractive } from './context';
 import type { ClientContext } from './context';
+import { createDrillWriters } from './drill-writers';
 import { createEmbedded } from './embedded';
 import type { Embedded, LabImage, LabPiece, PieceReport, PieceStatus } from './embedded';
 import { examine } from './examination';
@@ -161,6 +162,7 @@ export function wireEmbedded(settings: ClientSettings): Embedded {
       stateDirectory: settings.stateDirectory,
       codeDirectory: join(PACKAGE_DIRECTORY, 'dist'),
     }),
+    writers: createDrillWriters(readWorkerSettings(settings.temporalEnvironment).drillsDirectory),
     alone: (report, work) =>
       withFileLock(
         join(settings.stateDirectory, 'pieces.lock'),

@@ -38,6 +38,13 @@ function partsForTests(changes: Partial<EmbeddedParts> = {}) {
       status: () => ({ name: 'worker', state: 'dead' }),
       stop: async () => void journal.push('stop worker'),
     },
+    writers: {
+      status: () => [],
+      stop: async () => {
+        journal.push('stop writers');
+        return 1;
+      },
+    },
     labSpecification: '/x/lab.yaml',
     alone: (_report, work) => work(),
     workerEnvironment: { HADB_TASK_QUEUE: 'hadb' },
@@ -88,12 +95,14 @@ describe('the embedded pieces', () => {
     expect(journal).not.toContain('worker');
   });
 
-  it('end the worker first, while lab and server still answer', async () => {
+  it('end the worker first, and what writes behind it, while lab and server still answer', async () => {
     const { parts, journal } = partsForTests();
+    const told: string[] = [];
 
-    await createEmbedded(parts).down(() => undefined);
+    await createEmbedded(parts).down((_code, message) => told.push(message));
 
-    expect(journal).toEqual(['stop worker', 'stop lab', 'stop temporal']);
+    expect(journal).toEqual(['stop worker', 'stop writers', 'stop lab', 'stop temporal']);
+    expect(told.slice(0, 2)).toEqual(['worker ended', 'the writer of a drill ended']);
   });
 
   it('tell their status in one list', async () => {

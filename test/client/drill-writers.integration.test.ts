@@ -1,0 +1,81 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createWriterProcesses } from '../../activities/drill/writer-process';
+import { createDrillWriters } from '../../client/drill-writers';
+import { findOwnedProcess, isRunning, startOwnedProcess, writeFileAtomically } from '../../processes/owned-process';
+import type { OwnedProcess } from '../../processes/owned-process';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hadb-drills-'));
+});
+afterEach(async () => {
+  await createDrillWriters(directory).stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Notes its end as the real one does, in place of writing. */
+const PROGRAM = `const { appendFileSync, readFileSync } = require('node:fs');
+const { ledgerFile } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+process.on('SIGTERM', () => { appendFileSync(ledgerFile, '{"kind":"end","at":1}\\n'); process.exit(); });
+appendFileSync(ledgerFile, '{"kind":"start","at":0}\\n');
+setInterval(() => {}, 1000);
+`;
+
+async function startWriter(drill: string): Promise<OwnedProcess> {
+  const program = join(directory, '..', `${drill}-program.js`);
+  writeFileSync(program, PROGRAM);
+  const writers = createWriterProcesses({ directory, program });
+  await writers.start(drill, {} as Parameters<typeof writers.start>[1]);
+  while ((writers.read(drill) ?? []).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const process = findOwnedProcess(join(directory, drill, 'writer.json'));
+  if (process === undefined) throw new Error(`the writer of ${drill} does not run`);
+  rmSync(program);
+  return process;
+}
+
+describe('the writers of drills', () => {
+  it('that are left behind are told and ended in order, each with its last note', async () => {
+    const left = [await startWriter('one'), await startWriter('two')];
+    const subject = createDrillWriters(directory);
+
+    const seen = subject.status();
+    const ended = await subject.stop();
+
+    expect(new Map(seen.map(({ name, pid }) => [name, pid]))).toEqual(
+      new Map([
+        ['writer of drill one', left[0]?.pid],
+        ['writer of drill two', left[1]?.pid],
+      ]),
+    );
+    expect(ended).toBe(2);
+    expect(left.filter(isRunning)).toEqual([]);
+    expect(createWriterProcesses({ directory, program: '' }).read('one')?.at(-1)).toEqual({ kind: 'end', at: 1 });
+    expect(subject.status()).toEqual([]);
+  });
+
+  it('of drills that have ended leave their records, and a process that has got their number is let alone', async () => {
+    const recordFile = join(directory, 'old', 'writer.json');
+    const stranger = startOwnedProcess({
+      recordFile: join(directory, 'stranger.json'),
+      logFile: join(directory, 'log'),
+      command: 'sleep',
+      args: ['600'],
+    });
+    writeFileAtomically(recordFile, JSON.stringify({ ...stranger, startTicks: '1' }));
+
+    const ended = await createDrillWriters(directory).stop();
+
+    expect(ended).toBe(0);
+    expect(isRunning(stranger)).toBe(true);
+    expect(existsSync(recordFile)).toBe(true);
+    process.kill(stranger.pid);
+  });
+
+  it('are none where no drill ever was', async () => {
+    const subject = createDrillWriters(join(directory, 'nothing'));
+
+    expect([subject.status(), await subject.stop()]).toEqual([[], 0]);
+  });
+});
