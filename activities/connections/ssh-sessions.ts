@@ -152,6 +152,7 @@ async function resolveHost(resources: Resources, host: string, node: string): Pr
     if (isHadbError(error)) throw error;
     throw new HadbError('NodeUnreachable', `the name ${host} of ${node} does not resolve: ${messageOf(error)}`, {
       subject: node,
+      whatNow: 'Look at the DNS label of the public address, and at the name servers of the worker.',
     });
   }
 }
@@ -197,7 +198,13 @@ function createSession(node: string, connection: SshConnection, resources: Resou
       const details: FailureDetails = { subject: node, observed, ...(whatNow === undefined ? {} : { whatNow }) };
       return new HadbError(code, message, details);
     };
-    if (raw.code === EXIT.guardRefused) return failure('GuardRefused', `a guard refused ${about}: ${observed}`);
+    if (raw.code === EXIT.guardRefused) {
+      return failure(
+        'GuardRefused',
+        `a guard refused ${about}: ${observed}`,
+        'Nothing was changed, and hadb erases and forces nothing by itself. Put right what is named, then decide "retry".',
+      );
+    }
     if (raw.code === EXIT.notOwner) {
       return failure(
         'NotOwner',
@@ -209,9 +216,17 @@ function createSession(node: string, connection: SshConnection, resources: Resou
       return failure('NotReady', `the lock of ${node} is held by ${observed}`, 'It is tried again.');
     }
     if ((raw.code === 124 || raw.code === 137) && raw.durationMs >= seen.timeoutMs) {
-      return failure('CommandUnknown', `${about} did not end within ${seen.timeoutMs / 1000} s and was stopped`);
+      return failure(
+        'CommandUnknown',
+        `${about} did not end within ${seen.timeoutMs / 1000} s and was stopped`,
+        'The next try observes first. If it stays, look at the load of the node.',
+      );
     }
-    return failure('CommandFailed', `${about} failed with exit code ${raw.code}: ${observed}`);
+    return failure(
+      'CommandFailed',
+      `${about} failed with exit code ${raw.code}: ${observed}`,
+      'The next try observes first. If it stays, look at the node for the reason, then decide "retry".',
+    );
   }
 
   async function change(context: StepContext, script: string, options: CommandOptions = {}): Promise<CommandResult> {

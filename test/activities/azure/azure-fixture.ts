@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TokenCredential } from '@azure/identity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { AzureActivities } from '../../../activities/azure';
@@ -38,19 +39,21 @@ export const NEXT_RUN = '99999999-2222-3333-4444-555555555555';
 
 export function createAzureWorld(
   lab: TestLab,
-  changes: { clientSecret?: string; ca?: string; endpoint?: string } = {},
+  changes: { clientSecret?: string; credential?: TokenCredential; ca?: string; endpoint?: string } = {},
 ): AzureWorld {
   const { document } = lab;
   const ca = changes.ca ?? readFileSync(document.caFile, 'utf8');
   const requests: { method: string; path: string }[] = [];
   const arm = createArmClients({
-    credential: createCredential({
-      tenantId: document.tenantId,
-      clientId: document.clientId,
-      clientSecret: changes.clientSecret ?? document.clientSecret,
-      authorityHost: document.authorityHost,
-      ca: readFileSync(document.caFile, 'utf8'),
-    }),
+    credential:
+      changes.credential ??
+      createCredential({
+        tenantId: document.tenantId,
+        clientId: document.clientId,
+        clientSecret: changes.clientSecret ?? document.clientSecret,
+        authorityHost: document.authorityHost,
+        ca: readFileSync(document.caFile, 'utf8'),
+      }),
     subscriptionId: document.subscriptionId,
     endpoint: changes.endpoint ?? document.armEndpoint,
     ca,

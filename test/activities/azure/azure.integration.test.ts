@@ -497,7 +497,29 @@ describe('failures of Azure', () => {
     expect(await failure(world.run('ensureResourceGroup', world.step('resource-group')))).toMatchObject({
       type: 'Denied',
       nonRetryable: true,
+      details: [expect.objectContaining({ whatNow: expect.stringContaining('AZURE_CLIENT_SECRET') as string })],
     });
+  });
+
+  it('a token that Azure does not take is denied, and final, and nothing is made', async () => {
+    lab = await startTestLab();
+    world = createAzureWorld(lab);
+    const expiresOnTimestamp = Date.now() + 3_600_000;
+    const wrong = createAzureWorld(lab, {
+      credential: { getToken: async () => ({ token: 'no.such.token', expiresOnTimestamp }) },
+    });
+
+    const error = await failure(wrong.run('ensureResourceGroup', wrong.step('resource-group')));
+
+    expect(error).toMatchObject({
+      type: 'Denied',
+      nonRetryable: true,
+      details: [
+        expect.objectContaining({ whatNow: expect.stringContaining('Check the credential of the worker') as string }),
+      ],
+    });
+    expect(JSON.stringify(error)).not.toContain('no.such.token');
+    expect(await failure(world.arm.resources.resourceGroups.get(CLUSTER))).toMatchObject({ statusCode: 404 });
   });
 
   it('an endpoint that is down is tried again', async () => {

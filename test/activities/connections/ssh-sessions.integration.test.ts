@@ -277,7 +277,10 @@ describe('a connection', () => {
     const session = await nameless.open(contextOf(), 'hadb01');
 
     await expect(session.read('true')).rejects.toThrow('hadb.westeurope.cloudapp.azure.com');
-    await expect(session.read('true')).rejects.toMatchObject({ code: 'NodeUnreachable' });
+    await expect(session.read('true')).rejects.toMatchObject({
+      code: 'NodeUnreachable',
+      details: { whatNow: expect.stringContaining('DNS label') as string },
+    });
   });
 
   it('another host key than ours is refused with both fingerprints', async () => {
@@ -285,7 +288,13 @@ describe('a connection', () => {
 
     const refused = node.read('true');
 
-    await expect(refused).rejects.toMatchObject({ code: 'HostKeyMismatch', details: { subject: 'hadb01' } });
+    await expect(refused).rejects.toMatchObject({
+      code: 'HostKeyMismatch',
+      details: {
+        subject: 'hadb01',
+        whatNow: expect.stringContaining('Find out which machine answers there before anything else') as string,
+      },
+    });
     await expect(refused).rejects.toThrow(/SHA256:\S+, but SHA256:\S+ was put/);
     expect(fake.commands).toEqual([]);
   });
@@ -358,7 +367,13 @@ describe('a change', () => {
 
     const refused = node.change(contextOf(), script);
 
-    await expect(refused).rejects.toMatchObject({ code: 'GuardRefused', details: { observed: '/dev/sdb1 holds xfs' } });
+    await expect(refused).rejects.toMatchObject({
+      code: 'GuardRefused',
+      details: {
+        observed: '/dev/sdb1 holds xfs',
+        whatNow: expect.stringMatching(/^Nothing was changed.* decide "retry"/) as string,
+      },
+    });
     expect(existsSync(inSandbox('moved'))).toBe(false);
   });
 
