@@ -6,7 +6,11 @@ export const EXIT_CODES = {
   failed: { code: 1, meaning: 'the run failed, a check did not hold, or `doctor` found something missing' },
   changes: { code: 2, meaning: 'of `plan --detailed-exitcode`: a build would change something' },
   unknown: { code: 2, meaning: 'the verdict is unknown: a run timed out or ended without a verdict' },
-  refused: { code: 3, meaning: 'a gate was not met and nothing was done: another operation holds the cluster' },
+  refused: {
+    code: 3,
+    meaning:
+      'a gate was not met and nothing was done: another operation holds the cluster, or a drill or switchover would begin on one that is not healthy',
+  },
   detached: {
     code: 4,
     meaning: 'the run was cancelled or terminated, or the command stopped watching it before its end',
@@ -30,7 +34,9 @@ export function renderExitCodeTable(): string {
 }
 
 /** A run that ended with this failure: refused before it did anything, impossible input, or an honest failure. */
-export function exitForFailure(code: FailureCode | undefined): ExitName {
+export function exitForFailure(code: FailureCode | undefined, runbook?: string): ExitName {
   if (code === 'ClusterLocked') return 'refused';
+  // A build makes its drills at its end: much was done by then.
+  if (code === 'GateNotMet' && runbook !== 'buildCluster') return 'refused';
   return code === 'BadSpecification' ? 'usage' : 'failed';
 }

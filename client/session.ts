@@ -157,7 +157,7 @@ export function judge(run: RunReference, end: FollowEnd): CommandResult {
       const code = parseFailureCode(failure?.code ?? progress?.failure?.code);
       return {
         ...common,
-        exit: exitForFailure(code),
+        exit: exitForFailure(code, progress?.runbook),
         summary: progress?.sentence ?? `${run.workflowId} failed`,
         failure: progress?.failure ?? failure ?? { message: 'the run failed without a reason' },
       };

@@ -32,7 +32,7 @@ export function createClusterMoveActivities({ sessions }: ClusterMoveDependencie
   return {
     /**
      * What must hold before anything is moved or broken on purpose: a second fault on top of a first one is an outage. Returns who is primary now.
-     * Errors: GuardRefused with all that is wrong.
+     * Errors: GateNotMet with all that is wrong.
      */
     async readDrillGate(step: StepContext): Promise<StepOutcome & { primary: string; standby: string }> {
       const [first, second] = step.specification.nodes;
@@ -48,7 +48,7 @@ export function createClusterMoveActivities({ sessions }: ClusterMoveDependencie
       const [{ cluster: view } = { cluster: undefined }] = seen;
       const primary = view?.primary;
       if (problems.size > 0 || view === undefined || primary === undefined) {
-        throw new HadbError('GuardRefused', `the cluster is not healthy: ${[...problems].join('; ') || 'no primary'}`, {
+        throw new HadbError('GateNotMet', `the cluster is not healthy: ${[...problems].join('; ') || 'no primary'}`, {
           subject: step.specification.name,
           observed: seen.map(({ name, cluster }) => `${name}: ${describeCluster(cluster)}`).join(' | '),
           whatNow: 'Put right what is named, then retry. Nothing was moved or broken.',

@@ -121,6 +121,16 @@ describe('exit codes', () => {
       { status: 'FAILED', failure: { code: 'ClusterLocked', message: 'held' } },
       3,
     ],
+    ['a drill that its gate refused', { status: 'FAILED', failure: { code: 'GateNotMet', message: 'offline' } }, 3],
+    [
+      'a build whose test was refused by its gate',
+      {
+        status: 'FAILED',
+        progress: progressOf([], { state: 'failed', failure: { code: 'GateNotMet', message: 'offline' } }),
+        failure: { code: 'GateNotMet', message: 'offline' },
+      },
+      1,
+    ],
     [
       'an input that the workflow refused',
       { status: 'FAILED', failure: { code: 'BadSpecification', message: 'x' } },

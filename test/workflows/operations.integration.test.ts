@@ -95,11 +95,11 @@ describe('a drill', () => {
 
   it('that is refused by its gate breaks nothing', async () => {
     const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-      cluster.answers['readDrillGate'] = [failWith('GuardRefused', 'hadb02 is offline')];
+      cluster.answers['readDrillGate'] = [failWith('GateNotMet', 'hadb02 is offline')];
       return failureOf(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));
     });
 
-    expect(error.type).toBe('GuardRefused');
+    expect(error.type).toBe('GateNotMet');
     expect(among(cluster, ['startWriter', 'submitPowerOff'])).toEqual([]);
   });
 

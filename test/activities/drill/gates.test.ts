@@ -136,7 +136,7 @@ describe('a drill', () => {
   ])('is refused while %s', async (_what, seen, problem) => {
     const { code, message, details } = await refusal(pairThatSays(seen).gate());
 
-    expect(code).toBe('GuardRefused');
+    expect(code).toBe('GateNotMet');
     expect(message).toContain(problem);
     expect(details.whatNow).toBe('Put right what is named, then retry. Nothing was moved or broken.');
   });
