@@ -105,6 +105,7 @@ function createLabPiece(settings: ClientSettings): LabPiece {
           settings: labSettings,
           ...(image === undefined ? {} : { image }),
           onProgress: onProgress(report),
+          onWarning: (sentence) => report('HADB_W5006', sentence),
         });
         report('HADB_I5002', `the lab runs, with machines on the engine ${engine}`);
         return environment;

@@ -108,6 +108,7 @@ async function up(words: readonly string[], settings: LabSettings, context: LabC
     ...(image === undefined ? {} : { image }),
     ...(pacing === undefined ? {} : { pacing }),
     onProgress: (sentence) => context.process.stderr.write(`${sentence}\n`),
+    onWarning: (sentence) => context.process.stderr.write(`HADB_W5006 ${sentence}\n`),
   });
   const shown = {
     engine,

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
@@ -11,6 +11,7 @@ import {
   writeFileAtomically,
 } from '../processes/owned-process';
 import type { DirectorySettings, EngineName, LabSettings } from '../settings';
+import { readCodeVersion } from './code-version';
 import { createLabMachineHost } from './control/lab-machines';
 import type { VirtualMachine } from './control/resources/virtual-machine';
 import { readStoredResources } from './control/store';
@@ -38,6 +39,8 @@ export interface LabUpOptions {
   /** How control times its answers; see `lab/control/pacing.ts`. */
   pacing?: 'quick' | 'realistic';
   onProgress?: (sentence: string) => void;
+  /** The lab is up, and something about it needs a decision. */
+  onWarning?: (sentence: string) => void;
 }
 
 export interface LabUp {
@@ -116,7 +119,7 @@ export async function labUp(options: LabUpOptions): Promise<LabUp> {
       if (known === undefined) assertSpace(directory, readFreeBytes(directory));
       let document = readLabDocument(directory) ?? createLabDocument(directory, await freePort());
       writeLabDocument(directory, document);
-      await ensureWire(directory, onProgress);
+      await ensureWire(directory, { onProgress, onWarning: options.onWarning ?? onProgress });
       const { nameServer } = await createWireClient(wireDirectory(directory)).status();
       document = { ...document, ...(nameServer === undefined ? {} : { nameServer }) };
       writeLabDocument(directory, document);
@@ -279,19 +282,32 @@ function readFreeBytes(directory: string): number {
   return bavail * bsize;
 }
 
-async function ensureWire(directory: string, onProgress: (sentence: string) => void): Promise<void> {
+async function ensureWire(
+  directory: string,
+  { onProgress, onWarning }: { onProgress: (sentence: string) => void; onWarning: (sentence: string) => void },
+): Promise<void> {
   const client = createWireClient(wireDirectory(directory), { timeoutMs: 5000 });
-  if (findOwnedProcess(wireRecord(directory)) !== undefined && (await isAnswering(() => client.health(), 10_000)))
+  const main = compiled('wire', 'main.js');
+  if (findOwnedProcess(wireRecord(directory)) !== undefined && (await isAnswering(() => client.health(), 10_000))) {
+    // Never ended silently: until the next one runs, no node reaches another, and no client a database.
+    if (isOutdated(wireRecord(directory), main)) {
+      onWarning(
+        "the lab's data plane (wire) runs other code than this hadb's. It is kept, for ending it parts the nodes from each other. " +
+          'To take the new code: hadb lab down, then hadb lab up.',
+      );
+    }
     return;
+  }
   // One that runs and does not answer is as good as none, and would hold the ports.
   await stopOwnedProcess(wireRecord(directory), { graceMs: 2000 });
   onProgress('starting the data plane (wire)');
   const logFile = wireLog(directory);
+  recordCodeVersion(wireRecord(directory), main);
   startOwnedProcess({
     recordFile: wireRecord(directory),
     logFile,
     command: process.execPath,
-    args: [compiled('wire', 'main.js'), '--state', wireDirectory(directory)],
+    args: [main, '--state', wireDirectory(directory)],
   });
   if (await isAnswering(() => client.health(), START_TIMEOUT_MS, wireRecord(directory))) return;
   throw new LabError('WireFailed', `the lab's data plane does not start. The end of ${logFile}:\n${tail(logFile)}`);
@@ -305,21 +321,18 @@ async function ensureControl(
   const health = () => readControlHealth(document);
   const running = findOwnedProcess(controlRecord(directory)) !== undefined ? await health() : undefined;
   // Ending control moves no packet and loses nothing, so newer code and other images take effect at once.
-  const outdated = running !== undefined && newestCode() > Date.parse(running.startedAt);
+  const main = compiled('control', 'main.js');
+  const outdated = isOutdated(controlRecord(directory), main);
   if (running !== undefined && !options.restart && !outdated && options.pacing === undefined) return;
   await stopOwnedProcess(controlRecord(directory), { graceMs: 5000 });
   options.onProgress('starting the control plane (ARM endpoint)');
   const logFile = controlLog(directory);
+  recordCodeVersion(controlRecord(directory), main);
   startOwnedProcess({
     recordFile: controlRecord(directory),
     logFile,
     command: process.execPath,
-    args: [
-      compiled('control', 'main.js'),
-      '--state',
-      directory,
-      ...(options.pacing === undefined ? [] : ['--pacing', options.pacing]),
-    ],
+    args: [main, '--state', directory, ...(options.pacing === undefined ? [] : ['--pacing', options.pacing])],
   });
   const answering = async () => {
     if ((await health()) === undefined) throw new Error('no answer');
@@ -462,14 +475,19 @@ function compiled(...path: string[]): string {
   return file;
 }
 
-/** When the newest file of the compiled lab was written, ms since the epoch. */
-function newestCode(): number {
-  const root = dirname(dirname(compiled('control', 'main.js')));
-  return Math.max(
-    ...readdirSync(root, { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.js'))
-      .map((name) => statSync(join(root, name)).mtimeMs),
-  );
+/** Beside the record of the process; written before the start, so that a crash in between shows old code at worst. */
+function codeVersionFile(recordFile: string): string {
+  return recordFile.replace(/\.json$/, '.code');
+}
+
+function recordCodeVersion(recordFile: string, main: string): void {
+  writeFileAtomically(codeVersionFile(recordFile), readCodeVersion(main));
+}
+
+/** True also for a process of which nobody knows what it runs. */
+function isOutdated(recordFile: string, main: string): boolean {
+  const file = codeVersionFile(recordFile);
+  return !existsSync(file) || readFileSync(file, 'utf8') !== readCodeVersion(main);
 }
 
 function listNames(directory: string): string[] {
