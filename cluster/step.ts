@@ -97,6 +97,8 @@ export interface Progress {
   /** The run's sentence: what it is doing now or how it ended. */
   sentence: string;
   fencing: 'none' | 'azure';
+  /** What the specification allows itself and is yet unwise, each as a sentence; absent when there is nothing. */
+  warnings?: string[];
   steps: StepRecord[];
   verdict?: Verdict;
   failure?: StepFailure;

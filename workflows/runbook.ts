@@ -23,6 +23,7 @@ import type {
   StepRecord,
   Verdict,
 } from '../cluster/step';
+import { timingInputs, timingWarnings } from '../cluster/timing';
 import { currentPlace, inPlace, type CurrentStep } from './current-step';
 import { createDecisions, type Decisions } from './decisions';
 import { describeFailure, isCancelOfTheRun, toApplicationFailure } from './failures';
@@ -120,6 +121,8 @@ export async function runRunbook<Input extends RunbookInput>(runbook: Runbook<In
     fencing: parsed.success ? parsed.data.specification.fencing : 'none',
     steps: [],
   };
+  const warnings = parsed.success ? timingWarnings(timingInputs(parsed.data.specification)) : [];
+  if (warnings.length > 0) progress.warnings = warnings;
   const decisions = createDecisions();
   listen(progress, decisions);
   try {

@@ -1,5 +1,6 @@
 import { buildWorkflowId } from '../../cluster/ids';
 import type { Decision } from '../../cluster/step';
+import { timingInputs, timingWarnings } from '../../cluster/timing';
 import type { DrillKind } from '../../workflows/messages';
 import { isInteractive } from '../context';
 import type { ClientContext } from '../context';
@@ -10,7 +11,9 @@ import { deviations, identity } from '../run-events';
 import { buildRequest, destroyRequest, drillRequest, planRequest, switchoverRequest } from '../requests';
 import type { Starter } from '../requests';
 import { inSession, launch, watchRun } from '../session';
+import type { Session } from '../session';
 import { readSpecificationFile } from '../specification-file';
+import type { ReadSpecification } from '../specification-file';
 
 /** The commands that start, watch and answer runs. */
 
@@ -22,13 +25,16 @@ export interface RunFlags extends ReportingFlags {
 }
 
 export function build(context: ClientContext, flags: RunFlags, file: string | undefined): Promise<void> {
-  return inSession(context, flags, (session) =>
-    launch(
-      session,
-      buildRequest(readSpecificationFile(context, file), starter(context, flags), 'refuse'),
-      waiting(context, flags),
-    ),
-  );
+  return inSession(context, flags, (session) => {
+    const read = readSpecificationFile(context, file);
+    warnOfTiming(session, read);
+    return launch(session, buildRequest(read, starter(context, flags), 'refuse'), waiting(context, flags));
+  });
+}
+
+/** Told before anything is made; the run's own page has them as well. */
+function warnOfTiming({ reporter }: Session, { specification }: ReadSpecification): void {
+  for (const warning of timingWarnings(timingInputs(specification))) reporter.notice('HADB_W2009', warning);
 }
 
 export function drill(
@@ -91,11 +97,9 @@ export interface PlanFlags extends ReportingFlags {
 
 export function plan(context: ClientContext, flags: PlanFlags, file: string | undefined): Promise<void> {
   return inSession(context, flags, async (session) => {
-    const request = planRequest(
-      readSpecificationFile(context, file),
-      starter(context, { onFailure: 'fail' }),
-      context.clock.now(),
-    );
+    const read = readSpecificationFile(context, file);
+    warnOfTiming(session, read);
+    const request = planRequest(read, starter(context, { onFailure: 'fail' }), context.clock.now());
     const result = withChanges(await launch(session, request, { wait: true }));
     return flags.detailedExitcode ? detailed(result) : result;
   });

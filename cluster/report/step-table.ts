@@ -61,6 +61,7 @@ function render(progress: Progress, lengths: EvidenceLengths): string {
     ...(progress.fencing === 'none'
       ? ['fencing: **none** – a lost node is not switched off before the other one takes over']
       : []),
+    ...(progress.warnings ?? []).map((warning) => `⚠ ${escape(warning)}`),
     ...chapters(progress.steps).map(({ name, steps }) => renderChapter(name, steps, lengths)),
   ].join('\n\n');
 }

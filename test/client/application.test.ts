@@ -18,6 +18,10 @@ beforeAll(() => {
     join(directory, 'hadb.yaml'),
     'name: pair\nnetwork: { clients: [10.0.0.0/8], administrators: [10.0.0.0/8] }\n',
   );
+  writeFileSync(
+    join(directory, 'fast.yaml'),
+    'name: pair\nnetwork: { clients: [10.0.0.0/8], administrators: [10.0.0.0/8] }\ncorosync: { tokenMs: 3000 }\n',
+  );
   writeFileSync(join(directory, 'bad.yaml'), 'name: X\nnetwork: { clients: [nonsense] }\n');
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -64,6 +68,17 @@ describe('hadb build', () => {
 
     expect(exit).toBe(0);
     expect(context.process.stderr.text).toContain('hadb watch build-cluster/pair');
+  });
+
+  it.each(['build', 'plan'])('tells what is unwise in a specification before anything is done: %s', async (command) => {
+    const unwise = await hadb(`${command} fast.yaml --json`);
+    const wise = await hadb(`${command} --json`);
+
+    const [, notice, started] = unwise.json();
+    expect(notice).toMatchObject({ type: 'notice', code: 'HADB_W2009', level: 'warning' });
+    expect(notice?.['message']).toMatch(/token 3000 ms: .* maintenance freezes a machine/);
+    expect(started).toMatchObject({ type: 'run' });
+    expect(wise.json().filter(({ type }) => type === 'notice')).toEqual([]);
   });
 
   it('names every problem of an impossible specification and starts nothing', async () => {

@@ -422,6 +422,21 @@ describe('a run', () => {
     expect(details).toContain('retry, skip, abort');
   });
 
+  it('carries what is unwise in its specification, for who reads its report and its page', async () => {
+    const specification = { ...specificationFor(), corosync: { tokenMs: 3000 } };
+
+    const [unwise, details, wise] = await temporal.withWorker(new ScriptedActivities(), async (worker) => {
+      const handle = await worker.start('twoSteps', { ...failing(), specification });
+      const progress: Progress = await handle.result();
+      const other: Progress = await (await worker.start('twoSteps', failing())).result();
+      return [progress, await currentDetails(handle), other] as const;
+    });
+
+    expect(unwise.warnings).toEqual([expect.stringContaining('token 3000 ms')]);
+    expect(details).toContain('⚠ token 3000 ms');
+    expect(wise).not.toHaveProperty('warnings');
+  });
+
   it('fails with a verdict that did not pass, so that a schedule pauses', async () => {
     const error = await temporal.withWorker(new ScriptedActivities(), async (worker) =>
       failureOf(await worker.start('failedVerdict', failing())),

@@ -35,6 +35,14 @@ describe('renderStepTable', () => {
     expect(text).toContain('fencing: **none**');
   });
 
+  it('shows what the specification allows itself before the steps', () => {
+    const text = renderStepTable(progress([step()], { warnings: ['token 3000 ms: a frozen machine counts as lost'] }));
+
+    expect(text).toContain('⚠ token 3000 ms');
+    expect(text.indexOf('⚠')).toBeLessThan(text.indexOf('| step |'));
+    expect(renderStepTable(progress([step()]))).not.toContain('⚠');
+  });
+
   it('shows a step with state, time and evidence under its chapter', () => {
     const text = renderStepTable(
       progress([step(), step({ id: 'x', state: 'running', chapter: 'MySQL', attempts: 2 })]),
