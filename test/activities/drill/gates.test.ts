@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArmClients } from '../../../activities/connections/arm-clients';
-import type { NodeSession } from '../../../activities/connections/node-session';
 import { createClusterMoveActivities } from '../../../activities/drill/cluster-moves';
 import { createPowerActivities } from '../../../activities/drill/power';
 import { readCrmMon } from '../../../cluster/cib/crm-mon';
@@ -12,7 +11,8 @@ import { renderIdentityRead } from '../../../cluster/node/access';
 import { renderConstraintsRead } from '../../../cluster/node/drill-moves';
 import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import { events2, type DrbdView } from '../../cluster/node/script-bench';
-import { runActivity, specification, step } from '../node/model-pair';
+import { answeringNodes } from '../node/answering-node';
+import { createModelPair, runActivity, specification, step } from '../node/model-pair';
 
 /** What must hold before a drill breaks anything: each thing that does not is named, and no drill begins. */
 
@@ -20,6 +20,7 @@ const VM_ID = '5c2d1f8e-3b7a-4d0e-9f61-2a8b4c6d7e90';
 const captured = (name: string): string =>
   readFileSync(join(__dirname, '..', '..', 'cluster', 'cib', 'captured', `crm_mon-2.1.5-${name}.xml`), 'utf8');
 const HEALTHY = captured('healthy');
+const BOOT = 'bootId=7ea49b58-0948-4754-8981-71b190e1a4d6\n';
 const ADDRESSES: Readonly<Record<string, string>> = { hadb01: '10.10.10.4', hadb02: '10.10.10.5' };
 
 interface SeenFrom {
@@ -29,48 +30,30 @@ interface SeenFrom {
   vmId?: string;
 }
 
-/** Two nodes that only answer; hadb01 is primary. A gate that changed anything would find no way to. */
+/** Two nodes that only answer; hadb01 is primary. */
 function pairThatSays(seen: { hadb01?: SeenFrom; hadb02?: SeenFrom } = {}, power = 'running') {
-  const profile = databaseProfile(specification.database.engine);
-  const asked: string[] = [];
-  const answers = (node: 'hadb01' | 'hadb02'): Readonly<Record<string, string>> => {
-    const { crmMon = HEALTHY, drbd = {}, constraints = '', vmId = VM_ID } = seen[node] ?? {};
+  const { socket } = databaseProfile(specification.database.engine);
+  const { sessions, opened } = answeringNodes((node) => {
+    const { crmMon = HEALTHY, drbd = {}, constraints = '', vmId = VM_ID } = seen[node as 'hadb01'] ?? {};
     const roles: DrbdView = node === 'hadb01' ? {} : { role: 'Secondary', peerRole: 'Primary' };
     return {
-      [readCrmMon()]: crmMon,
-      [renderConstraintsRead()]: constraints,
-      [renderRuntimeRead({ socket: profile.socket })]:
-        `bootId=7ea49b58-0948-4754-8981-71b190e1a4d6\nmodule=loaded\ndrbd:\n${events2({ ...roles, ...drbd })}`,
-      [renderIdentityRead()]: `hostName=${node}\nmachineId=m\nbootId=7ea49b58-0948-4754-8981-71b190e1a4d6\nvmId=${vmId}\nfirstBoot=done\naddress=${ADDRESSES[node]}\n`,
+      reads: {
+        [readCrmMon()]: crmMon,
+        [renderConstraintsRead()]: constraints,
+        [renderRuntimeRead({ socket })]: `${BOOT}module=loaded\ndrbd:\n${events2({ ...roles, ...drbd })}`,
+        [renderIdentityRead()]: `hostName=${node}\nmachineId=m\n${BOOT}vmId=${vmId}\nfirstBoot=done\naddress=${ADDRESSES[node]}\n`,
+      },
     };
-  };
-  const sessions = {
-    close: async () => {},
-    open: async (_context: unknown, node: string) => {
-      asked.push(node);
-      const known = answers(node as 'hadb01');
-      const read: NodeSession['read'] = async (script) => {
-        const stdout = known[script];
-        if (stdout === undefined) throw new Error(`the gate reads something else:\n${script.slice(0, 200)}`);
-        return { code: 0, stdout, stderr: '' };
-      };
-      return { node, read } as NodeSession;
-    },
-  };
+  });
   const machine = {
     vmId: VM_ID,
     tags: { [OWNER_TAG]: specification.name },
     instanceView: { statuses: [{ code: `PowerState/${power}` }] },
   };
   const arm = { compute: { virtualMachines: { get: async () => machine } } } as unknown as ArmClients;
-  const secrets = {
-    ensure: async () => '',
-    read: async () => undefined,
-    locate: (name: string) => name,
-    remove: async () => {},
-  };
+  const { secrets } = createModelPair();
   return {
-    asked,
+    opened,
     gate: () => runActivity(() => createClusterMoveActivities({ sessions }).readDrillGate(step('hadb01', 'gate'))),
     powerCutGate: () =>
       runActivity(() =>
@@ -99,7 +82,7 @@ describe('a drill', () => {
     const pair = pairThatSays();
 
     expect(await pair.gate()).toMatchObject({ result: 'unchanged', primary: 'hadb01', standby: 'hadb02' });
-    expect(pair.asked.sort()).toEqual(['hadb01', 'hadb02']);
+    expect(pair.opened.sort()).toEqual(['hadb01', 'hadb02']);
   });
 
   it.each<[string, Parameters<typeof pairThatSays>[0], string]>([
@@ -179,6 +162,6 @@ describe('the power of the primary', () => {
     const pair = pairThatSays({}, 'stopped');
 
     expect(await pair.powerCutGate()).toMatchObject({ observed: 'the machine is stopped' });
-    expect(pair.asked).toEqual([]);
+    expect(pair.opened).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { createAccessActivities } from '../../../activities/node/access';
-import type { NodeSession } from '../../../activities/connections/node-session';
 import { renderIdentityRead } from '../../../cluster/node/access';
+import { answeringNodes } from './answering-node';
 import { runActivity, step } from './model-pair';
 
 /** Step 3 is where a wrong machine is found out: before anything is changed on it. */
@@ -19,16 +19,10 @@ const identityOf = ({ hostName = 'hadb01', address = '10.10.10.4', vmId = VM_ID 
     '',
   ].join('\n');
 
-/** Answers who it is, and has no way to do anything else. */
+/** Answers who it is, and nothing else. */
 function machineThatSays(identity: string) {
-  const asked: string[] = [];
-  const read: NodeSession['read'] = async (script) => {
-    asked.push(script);
-    return { code: 0, stdout: identity, stderr: '' };
-  };
-  const session = { node: 'hadb01', read } as NodeSession;
-  const activities = createAccessActivities({ sessions: { open: async () => session, close: async () => {} } });
-  return { activities, asked };
+  const { sessions, reads, changes } = answeringNodes(() => ({ reads: { [renderIdentityRead()]: identity } }));
+  return { activities: createAccessActivities({ sessions }), reads, changes };
 }
 
 it('the expected machine is taken, with what it said of itself', async () => {
@@ -51,7 +45,7 @@ it.each([
     `its vmId is 00000000-1111-2222-3333-444444444444, not ${VM_ID}`,
   ],
 ])('a node that %s is refused, and nothing but that is asked of it', async (_what, identity, problem) => {
-  const { activities, asked } = machineThatSays(identity);
+  const { activities, reads, changes } = machineThatSays(identity);
 
   const refusal = runActivity(() => activities.awaitNodeReachable({ ...step('hadb01'), vmId: VM_ID }));
 
@@ -63,5 +57,5 @@ it.each([
       whatNow: 'Find out which machine the SSH rule leads to; hadb changes nothing on it.',
     },
   });
-  expect(asked).toEqual([renderIdentityRead()]);
+  expect({ reads, changes }).toEqual({ reads: [renderIdentityRead()], changes: [] });
 });

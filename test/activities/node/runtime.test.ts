@@ -1,8 +1,12 @@
 import { createDrbdActivities } from '../../../activities/node/drbd';
 import { createFileSystemActivities } from '../../../activities/node/filesystem';
 import { createRoleActivities } from '../../../activities/node/roles';
-import { bringBack } from '../../../activities/node/runtime';
-import { createModelPair, runActivity, step, virgin } from './model-pair';
+import { awaitConnection, awaitSync, bringBack } from '../../../activities/node/runtime';
+import { databaseProfile } from '../../../cluster/database/profile';
+import { renderRuntimeRead } from '../../../cluster/node/runtime';
+import { events2 } from '../../cluster/node/script-bench';
+import { answeringNodes } from './answering-node';
+import { createModelPair, runActivity, specification, step, virgin } from './model-pair';
 
 /** A reboot during the build undoes run-time state only; each step brings back what it needs, and nothing happens twice. */
 
@@ -73,6 +77,21 @@ it('promotes the same node again after both were reset, and only that one', asyn
 
   expect(pair.nodes.hadb01).toMatchObject(serving);
   expect(pair.nodes.hadb02).toMatchObject({ up: true, role: 'Secondary', mounted: false, server: false });
+});
+
+it('a split brain stops for a person: nothing is resolved by itself', async () => {
+  const runtime = `bootId=7ea49b58-0948-4754-8981-71b190e1a4d6\nmodule=loaded\ndrbd:\n${events2({ role: 'Secondary', connection: 'StandAlone', peerRole: 'Unknown', peerDisk: 'DUnknown' })}`;
+  const { socket } = databaseProfile(specification.database.engine);
+  const { sessions, changes } = answeringNodes(() => ({ reads: { [renderRuntimeRead({ socket })]: runtime } }));
+  const node = await sessions.open(step('hadb01'), 'hadb01');
+
+  for (const wait of [awaitConnection, awaitSync]) {
+    await expect(runActivity(() => wait(node, step('hadb01')))).rejects.toMatchObject({
+      code: 'GuardRefused',
+      details: { whatNow: expect.stringMatching(/^Nothing is resolved by itself: .*snapshots of both/) as string },
+    });
+  }
+  expect(changes).toEqual([]);
 });
 
 describe('the first synchronisation', () => {
