@@ -1,8 +1,13 @@
-import { ledgerTable } from '../../cluster/database/statements';
+import { CancelledFailure, sleep } from '@temporalio/activity';
+import { databaseProfile, renderClient } from '../../cluster/database/profile';
+import { ledgerTable, parseSequence, renderDrillRowsSql } from '../../cluster/database/statements';
 import { HadbError } from '../../cluster/errors';
+import { publicHostName } from '../../cluster/ids';
 import type { StepContext, StepOutcome, Verdict } from '../../cluster/step';
 import { judgeWrites, type WritesReport } from '../../cluster/verdict/judge-writes';
 import { countEntries, describeCounts, type LedgerCounts } from '../../cluster/verdict/write-ledger';
+import type { NodeSessions } from '../connections/node-session';
+import { readRuntime } from '../node/runtime';
 import { waitUntil } from '../node/waiting';
 import { messageOf } from './database-client';
 import { databaseAccess, queryOnce, type DatabaseAccessDependencies } from './remote-query';
@@ -10,6 +15,7 @@ import type { WriterProcesses } from './writer-process';
 
 export interface WriterDependencies extends DatabaseAccessDependencies {
   writers: WriterProcesses;
+  sessions: NodeSessions;
 }
 
 /** What names the rows and the ledger of one drill: at most 64 characters. */
@@ -93,28 +99,96 @@ export function createWriterActivities(dependencies: WriterDependencies) {
         : { result: 'unchanged', observed: `no writer runs: ${seen}` };
     },
 
-    /** Reads the rows through the load balancer and judges. A verdict that does not pass is an answer, not an error. */
+    /**
+     * Reads the rows through the load balancer and at the primary itself, and judges. A verdict that does not pass is an answer, not an error.
+     */
     async judgeDrill(
       step: DrillStep & { limitSeconds: number; faultAt?: number },
     ): Promise<StepOutcome & { verdict: Verdict; report: Omit<WritesReport, 'verdict'> }> {
       const entries = writers.read(step.drill);
       if (entries === undefined) throw noLedger(step.drill, writers.ledgerFile(step.drill));
-      const finalRead = await readRows(dependencies, step).catch((error: unknown) => messageOf(error));
+      const { outside, inside } = await readBothWays(dependencies, step);
       const { verdict, ...report } = judgeWrites({
         entries,
-        finalRead: typeof finalRead === 'string' ? undefined : finalRead,
+        finalRead: outside.rows,
+        primaryRead: inside.rows,
         limitSeconds: step.limitSeconds,
         ...(step.faultAt !== undefined && { faultAt: step.faultAt }),
       });
-      const unread = typeof finalRead === 'string' ? `; final read: ${finalRead}` : '';
+      const reads = `read through the load balancer: ${describeRead(outside)}; at the primary: ${describeRead(inside)}`;
       return {
         result: 'unchanged',
-        observed: `${verdict.summary}; ledger ${writers.ledgerFile(step.drill)}${unread}`,
+        observed: `${verdict.summary}; ${reads}; ledger ${writers.ledgerFile(step.drill)}`,
         verdict,
         report: { ...report, lost: report.lost.slice(0, 100), unexpected: report.unexpected.slice(0, 100) },
       };
     },
   };
+}
+
+/** Rows, or why there are none. */
+interface FinalRead {
+  rows?: number[];
+  where: string;
+  problem?: string;
+}
+
+const describeRead = ({ rows, where, problem }: FinalRead): string =>
+  rows === undefined ? `${where}: ${problem}` : `${where}, ${rows.length} rows`;
+
+/** A server may still commit what it was sent by a client that has gone: a difference counts when it stays. */
+const COMPARISONS = 3;
+
+async function readBothWays(
+  dependencies: WriterDependencies,
+  step: DrillStep,
+): Promise<{ outside: FinalRead; inside: FinalRead }> {
+  for (let comparison = 1; ; comparison += 1) {
+    const outside = await readOutside(dependencies, step);
+    const inside = await readAtPrimary(dependencies, step);
+    if (comparison === COMPARISONS || outside.rows === undefined || inside.rows === undefined)
+      return { outside, inside };
+    const seen = new Set(outside.rows);
+    if (inside.rows.length === seen.size && inside.rows.every((seq) => seen.has(seq))) return { outside, inside };
+    await sleep(1000);
+  }
+}
+
+async function readOutside(dependencies: WriterDependencies, step: DrillStep): Promise<FinalRead> {
+  const where = publicHostName(step.specification);
+  try {
+    return { where, rows: await readRows(dependencies, step) };
+  } catch (error) {
+    if (error instanceof CancelledFailure) throw error;
+    return { where, problem: messageOf(error) };
+  }
+}
+
+/** By SSH, and by the socket of the server on the node where DRBD is primary now: no balancer and no network of the database is in between. */
+async function readAtPrimary({ sessions }: WriterDependencies, step: DrillStep): Promise<FinalRead> {
+  const { specification, drill } = step;
+  let where = 'no node';
+  try {
+    const seen = await Promise.all(
+      specification.nodes.map(async ({ name }) => {
+        const session = await sessions.open(step, name);
+        return { name, session, runtime: await readRuntime(session, step) };
+      }),
+    );
+    const primaries = seen.filter(({ runtime }) => runtime.drbd.role === 'Primary');
+    const [primary] = primaries;
+    if (primary === undefined || primaries.length > 1) {
+      return { where, problem: `primary is ${primaries.map(({ name }) => name).join(' and ') || 'no node'}` };
+    }
+    where = primary.name;
+    const { stdout } = await primary.session.read(renderClient(databaseProfile(specification.database.engine)), {
+      input: renderDrillRowsSql(specification, { drill, writer: RATE.writer }),
+    });
+    return { where, rows: parseSequence(stdout) };
+  } catch (error) {
+    if (error instanceof CancelledFailure) throw error;
+    return { where, problem: messageOf(error) };
+  }
 }
 
 /** Errors: NotReady. */

@@ -105,6 +105,21 @@ export const isSchemaComplete = (facts: SchemaFacts): boolean =>
   !facts.anonymous &&
   ['INSERT', 'SELECT'].every((privilege) => facts.privileges.includes(privilege));
 
+/** Numbers of the rows of one writer of one drill; answers as `parseSequence` reads. */
+export const renderDrillRowsSql = (
+  specification: ClusterSpecification,
+  { drill, writer }: { drill: string; writer: number },
+): string =>
+  `SELECT seq FROM ${ledgerTable(specification)} WHERE drill = ${sqlString(drill)} AND writer = ${writer} ORDER BY seq;\n`;
+
+/** @throws HadbError CommandFailed when a line is no number. */
+export function parseSequence(text: string): number[] {
+  return readRows(text).map(([seq = '']) => {
+    if (!/^\d+$/.test(seq)) throw unreadable('the database client', text);
+    return Number(seq);
+  });
+}
+
 export const readThingsSql = (specification: ClusterSpecification): string => `${selectThings(specification)};\n`;
 
 export function parseThings(text: string): { id: number; name: string }[] {

@@ -7,8 +7,10 @@ import type { LedgerEntry } from './write-ledger';
  */
 export interface WritesInput {
   entries: readonly LedgerEntry[];
-  /** Every row of the drill as read at the end; undefined when it could not be read. */
+  /** Every row of the drill as read at the end through the load balancer; undefined when it could not be read. */
   finalRead: readonly number[] | undefined;
+  /** The same as the primary itself tells it, by its local socket: what the balancer leads to must be what the pair holds. */
+  primaryRead: readonly number[] | undefined;
   /** Longest acceptable outage. */
   limitSeconds: number;
   /** When the fault was ordered, by the clock of the writer's host. */
@@ -129,6 +131,7 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
       passed: finalRead !== undefined,
       detail: finalRead === undefined ? 'the rows could not be read at the end' : `${finalRead.length} rows read`,
     },
+    primaryCheck(finalRead, input.primaryRead),
     {
       name: 'writes before and after the fault',
       passed: before >= LEAST_WRITES && (split === undefined || after >= LEAST_WRITES),
@@ -157,6 +160,29 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
     summary: failed.length === 0 ? figures : `${figures}; failed: ${failed.map(({ name }) => name).join(', ')}`,
     checks,
   };
+}
+
+function primaryCheck(
+  finalRead: readonly number[] | undefined,
+  primaryRead: readonly number[] | undefined,
+): Verdict['checks'][number] {
+  const name = 'final read at the primary itself';
+  if (primaryRead === undefined) return { name, passed: false, detail: 'the rows could not be read there' };
+  const rows = `${primaryRead.length} rows read at its socket`;
+  if (finalRead === undefined) return { name, passed: false, detail: `${rows}, nothing to compare them with` };
+  const [outside, inside] = [new Set(finalRead), new Set(primaryRead)];
+  const missing = [...outside].filter((seq) => !inside.has(seq));
+  const more = [...inside].filter((seq) => !outside.has(seq));
+  if (missing.length === 0 && more.length === 0) {
+    return { name, passed: true, detail: `${rows}, the same as through the load balancer` };
+  }
+  const differences = [
+    ...(missing.length === 0
+      ? []
+      : [`${missing.length} that the load balancer's server has are missing${list(missing)}`]),
+    ...(more.length === 0 ? [] : [`${more.length} that it does not have are there${list(more)}`]),
+  ];
+  return { name, passed: false, detail: `${rows}: ${differences.join('; ')}` };
 }
 
 /** `: 41..44, 99`, as integer ranges: it shows whether a loss is clustered in time. */

@@ -7,11 +7,15 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createRemoteQueryActivities } from '../../../activities/drill/remote-query';
 import { createWriterActivities } from '../../../activities/drill/writer-activities';
 import { createWriterProcesses } from '../../../activities/drill/writer-process';
+import type { CommandOptions, NodeSessions } from '../../../activities/connections/node-session';
 import type { SecretStore } from '../../../activities/connections/secret-store';
+import { databaseProfile, renderClient } from '../../../cluster/database/profile';
 import { renderSchemaSql } from '../../../cluster/database/statements';
 import { publicHostName, secretNames } from '../../../cluster/ids';
 import { ClusterSpecification } from '../../../cluster/specification/specification';
-import type { StepContext } from '../../../cluster/step';
+import { renderRuntimeRead } from '../../../cluster/node/runtime';
+import type { StepContext, Verdict } from '../../../cluster/step';
+import { events2 } from '../../cluster/node/script-bench';
 import { createRealDatabase, type RealDatabase } from './real-database';
 
 const PROGRAM = join(__dirname, '../../../dist/activities/drill/writer-main.js');
@@ -24,6 +28,8 @@ let specification: ClusterSpecification;
 
 beforeEach(() => {
   balancer.mode = 'open';
+  pair.roles = { hadb01: 'Secondary', hadb02: 'Primary' };
+  pair.local = (sql) => database.run(sql);
 });
 beforeAll(async () => {
   if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run "npm run build" first`);
@@ -39,7 +45,8 @@ beforeAll(async () => {
   database.run(renderSchemaSql({ specification, clientPassword: PASSWORD }));
 }, 300_000);
 afterAll(async () => {
-  for (const drill of ['kill', 'slow', 'black-hole', 'loss', 'gone']) await dependencies().writers.stop(drill, 0);
+  for (const drill of ['kill', 'slow', 'black-hole', 'loss', 'two-views', 'gone'])
+    await dependencies().writers.stop(drill, 0);
   await database?.remove();
   await balancer?.close();
   rmSync(directory, { recursive: true, force: true });
@@ -65,7 +72,34 @@ function dependencies() {
     secrets,
     resolve: async () => '127.0.0.1',
     writers: createWriterProcesses({ directory, program: PROGRAM }),
+    sessions: pairSessions(),
   };
+}
+
+/** What the nodes say of themselves, and who answers the SQL that comes by SSH: the real server, where a test does not say otherwise. */
+const pair = {
+  roles: { hadb01: 'Secondary', hadb02: 'Primary' } as Record<string, string>,
+  local: (sql: string): string => database.run(sql),
+};
+
+function pairSessions(): NodeSessions {
+  const { socket } = databaseProfile(specification.database.engine);
+  const answer = (node: string, script: string, input: CommandOptions['input']): string => {
+    if (script === renderRuntimeRead({ socket })) {
+      return `bootId=b\nmodule=loaded\ndrbd:\n${events2({ role: pair.roles[node] ?? 'Secondary' })}`;
+    }
+    if (script === renderClient(databaseProfile(specification.database.engine))) return pair.local(String(input));
+    throw new Error(`no such script: ${script.slice(0, 100)}`);
+  };
+  const open = async (_context: unknown, node: string) => ({
+    node,
+    read: async (script: string, { input }: CommandOptions = {}) => ({
+      code: 0,
+      stdout: answer(node, script, input),
+      stderr: '',
+    }),
+  });
+  return { open: open as unknown as NodeSessions['open'], close: async () => undefined };
 }
 
 function stepFor(step: string): StepContext {
@@ -181,6 +215,32 @@ describe('the writer', () => {
     expect(verdict.passed).toBe(false);
     expect(report.lost).toEqual([3, 4, 5]);
     expect(verdict.checks.find(({ name }) => name === 'no acknowledged row lost')?.detail).toContain('3..5');
+  });
+
+  it('has its rows read at the primary itself as well, and a difference that stays fails the verdict', async () => {
+    const activities = createWriterActivities(dependencies());
+    const drill = { ...stepFor('writer'), drill: 'two-views' };
+    const judge = async () => (await inActivity(() => activities.judgeDrill({ ...drill, limitSeconds: 60 }))).verdict;
+    const checkOf = (verdict: Verdict) => verdict.checks.find(({ name }) => name.includes('at the primary itself'));
+    await inActivity(() => activities.startWriter(drill));
+    await inActivity(() => activities.stopWriter(drill));
+
+    const same = await judge();
+    let reads = 0;
+    pair.local = (sql) => ((reads += 1) === 1 ? '1\n' : database.run(sql));
+    const late = await judge();
+    pair.local = () => '1\n2\n';
+    const different = await judge();
+    pair.roles = { hadb01: 'Primary', hadb02: 'Primary' };
+    const torn = await judge();
+
+    expect(checkOf(same)).toMatchObject({ passed: true, detail: expect.stringContaining('the same') as string });
+    expect([checkOf(late)?.passed, reads]).toEqual([true, 2]);
+    expect(checkOf(different)).toMatchObject({
+      passed: false,
+      detail: expect.stringContaining('missing: 3..') as string,
+    });
+    expect([different.passed, torn.passed]).toEqual([false, false]);
   });
 
   it('that was killed makes the drill prove nothing, and is not started a second time', async () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { judgeWrites } from '../../../cluster/verdict/judge-writes';
+import { judgeWrites, type WritesInput } from '../../../cluster/verdict/judge-writes';
 import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
 
 const INTERVAL = 100;
@@ -36,9 +36,13 @@ const run = (count: number, fate: Fate): Fate[] => Array.from({ length: count },
 /** Twenty writes, ten silent ones while the node is down, twenty again. */
 const FAILOVER = [...run(20, 'acknowledged'), ...run(10, 'refused'), ...run(20, 'acknowledged')];
 
+/** The primary tells the same, where a test does not say otherwise. */
+const judge = (input: Omit<WritesInput, 'primaryRead'> & Partial<WritesInput>) =>
+  judgeWrites({ primaryRead: input.finalRead, ...input });
+
 describe('judgeWrites', () => {
   it('passes a failover that lost nothing, and measures its outage', () => {
-    const report = judgeWrites({
+    const report = judge({
       entries: ledgerOf(FAILOVER),
       finalRead: appliedOf(FAILOVER),
       limitSeconds: 5,
@@ -64,7 +68,7 @@ describe('judgeWrites', () => {
       fc.property(history, ({ fates, vanished, invented }) => {
         const finalRead = [...appliedOf(fates).filter((seq) => !vanished.includes(seq)), ...new Set(invented)];
 
-        const report = judgeWrites({
+        const report = judge({
           entries: ledgerOf(fates),
           finalRead,
           limitSeconds: 10_000,
@@ -87,7 +91,7 @@ describe('judgeWrites', () => {
     const fates = [...FAILOVER, 'not applied in silence' as const, ...run(12, 'acknowledged')];
 
     expect(
-      judgeWrites({ entries: ledgerOf(fates), finalRead: appliedOf(fates), limitSeconds: 5, faultAt: 1950 }),
+      judge({ entries: ledgerOf(fates), finalRead: appliedOf(fates), limitSeconds: 5, faultAt: 1950 }),
     ).toMatchObject({
       unknown: 1,
       lost: [],
@@ -98,7 +102,7 @@ describe('judgeWrites', () => {
   it('reports lost rows as ranges, which shows whether they are clustered', () => {
     const finalRead = appliedOf(FAILOVER).filter((seq) => ![3, 17, 18, 19].includes(seq));
 
-    const { verdict } = judgeWrites({ entries: ledgerOf(FAILOVER), finalRead, limitSeconds: 5, faultAt: 1950 });
+    const { verdict } = judge({ entries: ledgerOf(FAILOVER), finalRead, limitSeconds: 5, faultAt: 1950 });
 
     expect(verdict.passed).toBe(false);
     expect(verdict.checks.find(({ name }) => name === 'no acknowledged row lost')?.detail).toBe(
@@ -106,7 +110,41 @@ describe('judgeWrites', () => {
     );
   });
 
-  it.each<[string, Parameters<typeof judgeWrites>[0], string]>([
+  it('compares what the balancer leads to with what the primary itself has, and tells the difference', () => {
+    const rows = appliedOf(FAILOVER);
+    const primaryRead = [...rows.filter((seq) => ![4, 5, 9].includes(seq)), 700];
+
+    const { verdict } = judge({
+      entries: ledgerOf(FAILOVER),
+      finalRead: rows,
+      primaryRead,
+      limitSeconds: 5,
+      faultAt: 1950,
+    });
+
+    expect(verdict.checks.filter(({ passed }) => !passed)).toEqual([
+      {
+        name: 'final read at the primary itself',
+        passed: false,
+        detail:
+          "38 rows read at its socket: 3 that the load balancer's server has are missing: 4..5, 9; 1 that it does not have are there: 700",
+      },
+    ]);
+    expect(verdict.summary).toContain('failed: final read at the primary itself');
+  });
+
+  it.each<[string, Parameters<typeof judge>[0], string]>([
+    [
+      'without a final read at the primary',
+      {
+        entries: ledgerOf(FAILOVER),
+        finalRead: appliedOf(FAILOVER),
+        primaryRead: undefined,
+        limitSeconds: 5,
+        faultAt: 1950,
+      },
+      'final read at the primary',
+    ],
     [
       'without a final read',
       { entries: ledgerOf(FAILOVER), finalRead: undefined, limitSeconds: 5, faultAt: 1950 },
@@ -149,7 +187,7 @@ describe('judgeWrites', () => {
       'longest outage',
     ],
   ])('proves nothing %s', (_, input, check) => {
-    const { verdict } = judgeWrites(input);
+    const { verdict } = judge(input);
 
     expect(verdict.passed).toBe(false);
     expect(verdict.checks.filter(({ passed }) => !passed).map(({ name }) => name)).toEqual(
@@ -160,7 +198,7 @@ describe('judgeWrites', () => {
   it('says when the writer itself was held up, which makes its figures doubtful', () => {
     const entries: LedgerEntry[] = [...ledgerOf(FAILOVER), { kind: 'lag', at: 2000, ms: 900 }];
 
-    const { verdict } = judgeWrites({ entries, finalRead: appliedOf(FAILOVER), limitSeconds: 5, faultAt: 1950 });
+    const { verdict } = judge({ entries, finalRead: appliedOf(FAILOVER), limitSeconds: 5, faultAt: 1950 });
 
     expect(verdict.checks.at(-1)?.detail).toContain('held up for 900 ms');
   });
@@ -173,7 +211,7 @@ describe('judgeWrites', () => {
       { kind: 'ack', seq: 50, at: 6050 },
     ];
 
-    const { lost } = judgeWrites({ entries, finalRead: appliedOf(FAILOVER), limitSeconds: 5, faultAt: 1950 });
+    const { lost } = judge({ entries, finalRead: appliedOf(FAILOVER), limitSeconds: 5, faultAt: 1950 });
 
     expect(lost).toEqual([50]);
   });
