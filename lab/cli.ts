@@ -5,6 +5,9 @@ import { readLabSettings } from '../settings';
 import type { LabSettings } from '../settings';
 import { IMAGE_KINDS } from './images/contents';
 import type { ImageKind } from './images/contents';
+import { UNUSED_IMAGE_DAYS } from './images/image';
+import { listCachedImages, recordImageUser, removeUnusedImages } from './images/image-cache';
+import type { CachedImage } from './images/image-cache';
 import { controlLog, findMachine, labDirectory, labDown, labStatus, labUp, wireDirectory, wireLog } from './lab';
 import type { LabStatus } from './lab';
 import { callLab, readControlHealth } from './lab-client';
@@ -39,6 +42,9 @@ const USAGE = `usage: hadb lab <command>
   console <vm> [--follow] [--lines N]
                              what the machine wrote on its console
   logs [control|wire] [--follow] [--lines N]
+  images [--prune] [--unused-days N] [--json]
+                             images in the cache; --prune removes those unused for so long (default ${UNUSED_IMAGE_DAYS} days)
+                             that are not their kind's newest and that no lab runs on
   faults [list]              faults in force
   faults cut <from> [<to>] [--one-way] [--ttl SECONDS]
                              no frame between the machines; "*" is everything, "gateway" what comes from outside
@@ -83,6 +89,8 @@ async function run(words: readonly string[], context: LabCommandContext): Promis
       return showConsole(rest, settings, context);
     case 'logs':
       return logs(rest, settings, context);
+    case 'images':
+      return images(rest, settings, context);
     case 'faults':
       return faults(rest, settings, context);
     case undefined:
@@ -249,6 +257,41 @@ async function logs(words: readonly string[], settings: LabSettings, context: La
     if (files.length > 1) context.process.stdout.write(`==> ${file} <==\n`);
     await print(file, { follow: values.follow, lines: count('--lines', values.lines) }, context);
   }
+  return EXIT.done;
+}
+
+async function images(words: readonly string[], settings: LabSettings, context: LabCommandContext): Promise<number> {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      prune: { type: 'boolean', default: false },
+      'unused-days': { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const { cacheDirectory } = settings;
+  const days = values['unused-days'] === undefined ? UNUSED_IMAGE_DAYS : Number(values['unused-days']);
+  if (!Number.isFinite(days) || days < 0) {
+    throw new UsageError(`--unused-days is ${values['unused-days']}; use a number of days`);
+  }
+  // A lab of before images had users on record.
+  if (existsSync(labDirectory(settings))) recordImageUser(cacheDirectory, labDirectory(settings));
+  const removed = values.prune
+    ? await removeUnusedImages({
+        cacheDirectory,
+        unusedMs: days * 86_400_000,
+        onProgress: (sentence) => context.process.stderr.write(`${sentence}\n`),
+      })
+    : [];
+  const kept = listCachedImages(cacheDirectory);
+  const line = ({ name, bytes, usedAt, keptFor }: CachedImage) =>
+    `${name.padEnd(28)} ${(bytes / 2 ** 30).toFixed(2)} GiB, used ${usedAt.toISOString().slice(0, 16)}Z` +
+    `${keptFor === undefined ? '' : `, ${keptFor}`}\n`;
+  context.process.stdout.write(
+    values.json
+      ? `${JSON.stringify({ images: kept, removed })}\n`
+      : [...removed.map((image) => `removed ${line(image)}`), ...kept.map(line)].join(''),
+  );
   return EXIT.done;
 }
 

@@ -17,6 +17,7 @@ import type { VirtualMachine } from './control/resources/virtual-machine';
 import { readStoredResources } from './control/store';
 import type { ImageKind } from './images/contents';
 import { ensureImage } from './images/image';
+import { recordImageUser, useCachedImage } from './images/image-cache';
 import type { Image } from './images/image';
 import { withFileLock } from '../processes/file-lock';
 import { readControlHealth } from './lab-client';
@@ -218,6 +219,7 @@ async function chooseMachines(
 ): Promise<{ engine: EngineName; images: Image[]; changed: boolean }> {
   const before = readMachineSettings(directory);
   const build = { cacheDirectory: settings.cacheDirectory, onProgress };
+  recordImageUser(settings.cacheDirectory, directory);
   const kinds = [
     ...new Set([...(image === undefined ? [] : [image]), ...(before?.images.map(({ kind }) => kind) ?? [])]),
   ];
@@ -225,6 +227,7 @@ async function chooseMachines(
   for (const kind of kinds.length === 0 ? (['golden'] as const) : kinds) {
     // What machines run on stays as it is, even where a newer hadb would build another: disks are copies already.
     const kept = before?.images.find((other) => other.kind === kind && existsSync(other.rootImage));
+    if (kept !== undefined && kind !== image) useCachedImage(kept.directory);
     images.push(kept !== undefined && kind !== image ? kept : await ensureImage(kind, build));
   }
   const [first] = images;

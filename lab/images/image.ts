@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
 import {
-  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readFileSync,
-  readSync,
   readdirSync,
   readlinkSync,
   renameSync,
@@ -17,6 +14,15 @@ import { dirname, join, relative } from 'node:path';
 import { removeBuildDirectory } from './build-directory';
 import { imageContents, type ImageContents, type ImageKind } from './contents';
 import { PUBLIC_ARCHIVE, readConfiguredArchive, type DebianArchive } from './debian-archive';
+import {
+  imageName,
+  imagesDirectory,
+  imagesLock,
+  readImage,
+  removeUnusedImagesLocked,
+  useCachedImage,
+  type Manifest,
+} from './image-cache';
 import { requirePrograms, runProgram, type HostProgram } from './host-programs';
 import { withFileLock } from '../../processes/file-lock';
 import { renderTar, type TarEntry } from './tar';
@@ -55,15 +61,15 @@ export async function ensureImage(kind: ImageKind, options: BuildOptions): Promi
   });
   const overlay = readOverlay();
   const hash = hashInputs(kind, overlay, kernel);
-  const images = join(options.cacheDirectory, 'images');
-  const directory = join(images, `${kind}-${shortHash(hash)}`);
-  const cached = readImage(directory);
+  const images = imagesDirectory(options.cacheDirectory);
+  const directory = join(images, imageName(kind, hash));
+  const cached = useCachedImage(directory);
   if (cached !== undefined) return cached;
   return withFileLock(
-    join(images, 'lock'),
+    imagesLock(images),
     () => options.onProgress('waiting for another process that builds an image'),
     async () => {
-      const builtMeanwhile = readImage(directory);
+      const builtMeanwhile = useCachedImage(directory);
       if (builtMeanwhile !== undefined) return builtMeanwhile;
       await removeUnfinished(images);
       const work = join(images, `.build-${kind}-${process.pid}`);
@@ -75,36 +81,32 @@ export async function ensureImage(kind: ImageKind, options: BuildOptions): Promi
       }
       const built = readImage(directory);
       if (built === undefined) throw new Error(`the image built in ${directory} is not complete`);
+      await tidy(options);
       return built;
     },
   );
 }
 
+/** An image of a week ago that no lab runs on is only in the way, and one is a gigabyte. */
+export const UNUSED_IMAGE_DAYS = 7;
+
+/** After a build, which may have made an older image useless; that it fails is no reason to fail a build. */
+async function tidy({ cacheDirectory, onProgress }: BuildOptions): Promise<void> {
+  try {
+    for (const { name } of await removeUnusedImagesLocked({
+      cacheDirectory,
+      unusedMs: UNUSED_IMAGE_DAYS * 86_400_000,
+    })) {
+      onProgress(`removed the old image ${name}`);
+    }
+  } catch (error) {
+    onProgress(`old images are not removed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 /** Programs of the host that building an image takes, beyond those of the engines. */
 export function buildPrograms(): readonly HostProgram[] {
   return isRoot() ? BUILD_PROGRAMS : [...BUILD_PROGRAMS, 'fakeroot', 'newuidmap'];
-}
-
-function readImage(directory: string): Image | undefined {
-  const manifest = join(directory, 'image.json');
-  if (!existsSync(manifest)) return undefined;
-  const { kind, hash, umlKernel } = JSON.parse(readFileSync(manifest, 'utf8')) as Manifest;
-  return {
-    kind,
-    hash,
-    directory,
-    rootImage: join(directory, 'root.img'),
-    kernel: {
-      ...(umlKernel === undefined ? {} : { uml: umlKernel }),
-      qemu: { kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.img') },
-    },
-  };
-}
-
-interface Manifest extends ImageContents {
-  kind: ImageKind;
-  hash: string;
-  umlKernel?: string;
 }
 
 function hashInputs(kind: ImageKind, overlay: readonly TarEntry[], kernel: UmlKernel | undefined): string {
@@ -129,27 +131,6 @@ function hashInputs(kind: ImageKind, overlay: readonly TarEntry[], kernel: UmlKe
 /** The file system carries the image's hash as its id, so that any copy of the root disk tells where it comes from. */
 function fileSystemId(hash: string): string {
   return hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-}
-
-/** Where ext4 keeps its id: byte 0x68 of the superblock, which begins at 1024. */
-const EXT4_ID_OFFSET = 1024 + 0x68;
-
-/** The image that a root disk was copied from, if the cache still has it: its kernel fits the modules on the disk. */
-export function findImageOfDisk(disk: string, images: string): Image | undefined {
-  const id = Buffer.alloc(16);
-  const descriptor = openSync(disk, 'r');
-  try {
-    readSync(descriptor, id, 0, id.length, EXT4_ID_OFFSET);
-  } finally {
-    closeSync(descriptor);
-  }
-  const hash = id.toString('hex');
-  const name = readdirSync(images).find((entry) => !entry.startsWith('.') && entry.endsWith(`-${shortHash(hash)}`));
-  return name === undefined ? undefined : readImage(join(images, name));
-}
-
-function shortHash(hash: string): string {
-  return hash.slice(0, 16);
 }
 
 interface Build {

@@ -2,7 +2,8 @@ import { dirname } from 'node:path';
 
 import type { EngineName } from '../../settings';
 import { missingPackages, packagesOf, type HostProgram } from '../images/host-programs';
-import { buildPrograms, findImageOfDisk, type Image } from '../images/image';
+import { buildPrograms, type Image } from '../images/image';
+import { findImageOfDisk } from '../images/image-cache';
 import type { Machine, MachineDriver } from '../model';
 import { createQemuDriver } from './qemu';
 import { createUmlDriver } from './uml';

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { readDirectorySettings } from '../../settings';
@@ -50,7 +50,11 @@ export function ensureTree(suite: keyof typeof SUITES): string {
     .slice(0, 16);
   const directory = join(readDirectorySettings().cacheDirectory, 'test-tools');
   const tree = join(directory, `${suite}-${key}`);
-  if (existsSync(tree)) return tree;
+  if (existsSync(tree)) {
+    // Says that it is in use: old ones go when a new one is made.
+    utimesSync(tree, new Date(), new Date());
+    return tree;
+  }
   for (const tool of ['mmdebstrap', 'flock', 'unshare']) {
     if (spawnSync(tool, ['--version']).error !== undefined) {
       throw new Error(
@@ -73,6 +77,14 @@ export function ensureTree(suite: keyof typeof SUITES): string {
   return tree;
 }
 
+/** Shell, under the suite's lock: its other trees that no test has used for a week. */
+export function removeOldTrees(tree: string, suite: string): string {
+  const hexadecimal = '[0-9a-f]'.repeat(16);
+  return `find "$(dirname ${tree})" -mindepth 1 -maxdepth 1 -type d -name ${suite}-'${hexadecimal}' ! -path ${tree} -mtime +7 | while read -r old; do
+  mv "$old" "$old.removed" && rm -rf --one-file-system "$old.removed"
+done`;
+}
+
 /** `$1` tree, `$2` suite, `$3` packages. The accounts are those that the maintainer scripts, which do not run, would make. */
 const MAKE = `set -eu
 [ ! -d "$1" ] || exit 0
@@ -85,6 +97,8 @@ printf '%s\n' 'passwd: files' 'group: files' 'hosts: files' >etc/nsswitch.conf
 mkdir -p run/mysqld run/lock run/crm var/lib/mysql var/lib/drbd var/log/mysql
 cd /
 mv "$1.unfinished" "$1"
+touch "$1"
+${removeOldTrees('"$1"', '"$2"')}
 `;
 
 const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--uts', '--ipc', '--net'];
