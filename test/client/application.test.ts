@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateHelpTextForAllCommands } from '@stricli/core';
 import { application, runCommandLine } from '../../client/application';
+import { ClientError } from '../../client/messages';
 import { TemporalUnreachable } from '../../client/watched-run';
 import type { RunEnding } from '../../client/watched-run';
 import { clockForTests, contextForTests } from './client-for-tests';
@@ -58,9 +59,11 @@ describe('hadb build', () => {
   it('waits for a decision at a failed step when there is a terminal, unless told otherwise', async () => {
     const onTerminal = await hadb('build', {}, { isTTY: true });
     const told = await hadb('build --on-failure fail', {}, { isTTY: true });
+    const piped = await hadb('build --on-failure wait');
 
     expect(onTerminal.temporal.started[0]?.input).toMatchObject({ onFailure: 'wait' });
     expect(told.temporal.started[0]?.input).toMatchObject({ onFailure: 'fail' });
+    expect(piped.temporal.started[0]?.input).toMatchObject({ onFailure: 'wait' });
   });
 
   it('returns after the start without a terminal, and says how to watch', async () => {
@@ -415,6 +418,16 @@ describe('hadb status', () => {
     });
   });
 
+  it('names the UI of a Temporal that was chosen', async () => {
+    const { context } = await hadb(
+      'status --json',
+      {},
+      { environment: { TEMPORAL_ADDRESS: '127.0.0.1:7233', HADB_TEMPORAL_UI: 'http://127.0.0.1:8080' } },
+    );
+
+    expect(JSON.parse(context.process.stdout.text)).toMatchObject({ temporal: { uiUrl: 'http://127.0.0.1:8080' } });
+  });
+
   it('names the step that waits for a decision, with the command', async () => {
     const progress = progressOf([record({ id: 'first', node: 'hadb01', state: 'waiting' })], { state: 'waiting' });
 
@@ -430,6 +443,37 @@ describe('hadb status', () => {
 
     expect(exit).toBe(69);
     expect(context.process.stdout.text).toContain('does not answer: refused');
+  });
+});
+
+describe('hadb doctor', () => {
+  const lacking = [
+    { name: 'programs', state: 'missing', detail: 'socat is missing', fix: 'apt-get install socat' },
+  ] as const;
+
+  it('exits with 1 when something is missing, and gives the command that installs it', async () => {
+    const overrides = { examine: async () => [...lacking] };
+
+    const told = await hadb('doctor', {}, { overrides });
+    const json = await hadb('doctor --json', {}, { overrides });
+
+    expect([told.exit, json.exit]).toEqual([1, 1]);
+    expect(told.context.process.stdout.text).toContain('    apt-get install socat\n');
+    expect(JSON.parse(json.context.process.stdout.text)).toEqual({ schema: '1.0', fit: false, findings: lacking });
+  });
+
+  it('installs before it looks only when asked to, and tells why that does not go', async () => {
+    let prepared = 0;
+    const prepareHost = async () => {
+      prepared += 1;
+      throw new ClientError('HADB_E4009', 'failed', 'install by hand: socat');
+    };
+
+    const looked = await hadb('doctor', {}, { overrides: { prepareHost } });
+    const installed = await hadb('doctor --install', {}, { overrides: { prepareHost } });
+
+    expect([looked.exit, installed.exit, prepared]).toEqual([0, 1, 1]);
+    expect(installed.context.process.stderr.text).toBe('HADB_E4009 install by hand: socat\n');
   });
 });
 

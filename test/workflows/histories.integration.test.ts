@@ -99,6 +99,19 @@ it.each(Object.keys(SCENARIOS))('the saved run "%s" replays with the code of tod
   expect(problem).toBeUndefined();
 });
 
+it.each(Object.keys(SCENARIOS))('every activity of the saved run "%s" carries a sentence for the UI', (name) => {
+  const { events } = JSON.parse(readFileSync(fileOf(name), 'utf8')) as { events: SavedEvent[] };
+  const scheduled = events.filter((event) => event.activityTaskScheduledEventAttributes !== undefined);
+
+  const sentences = scheduled.map(({ userMetadata }) => {
+    const text = Buffer.from(userMetadata?.summary?.data ?? '', 'base64').toString();
+    return text === '' ? '' : (JSON.parse(text) as string);
+  });
+
+  expect(scheduled.length).toBeGreaterThan(3);
+  expect(sentences.filter((sentence) => !/^[A-Z].* /.test(sentence))).toEqual([]);
+});
+
 it('every runbook has a saved run', () => {
   const saved = readdirSync(DIRECTORY).map((file) => typeOf(join(DIRECTORY, file)));
 
@@ -125,6 +138,7 @@ function fileOf(name: string): string {
 interface SavedEvent {
   workflowExecutionStartedEventAttributes?: { workflowType?: { name?: string } };
   activityTaskScheduledEventAttributes?: { input?: unknown };
+  userMetadata?: { summary?: { data?: string } };
 }
 
 function typeOf(file: string): string | undefined {

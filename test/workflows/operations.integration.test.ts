@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Progress, Verdict } from '../../cluster/step';
 import { DRILL_KINDS, progressQuery } from '../../workflows/messages';
-import { failWith } from './fake-activities';
+import { failWith, succeed } from './fake-activities';
 import { createFakeCluster, hangUntilCancelled, type FakeCluster } from './fake-cluster';
 import { decide, eventually, failureOf, progressIn, stateReached, stepOf } from './runs';
 import {
@@ -330,6 +330,47 @@ describe('a build', () => {
         'stopPacemaker',
       ]),
     ).toEqual([]);
+  });
+
+  it('that is cancelled in the middle begins nothing more, ends as cancelled, and the next one goes on', async () => {
+    const specification = specificationFor();
+    const { result: progress, cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.answers['installPackages'] = [hangUntilCancelled, hangUntilCancelled, succeed];
+      const first = await worker.start('buildCluster', input({ specification }), `build-${randomUUID()}`);
+      await eventually(async () => expect(among(cluster, ['installPackages'])).toHaveLength(2));
+      await first.cancel();
+      await expect(first.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      expect((await first.query(progressQuery)).state).toBe('cancelled');
+      expect(among(cluster, ['loadModule', 'partitionDataDisk', 'createMetadata'])).toEqual([]);
+      return (await worker.start('buildCluster', input({ specification }), `build-${randomUUID()}`)).result();
+    });
+
+    expect(progress.state).toBe('completed');
+    expect(among(cluster, ['installPackages'])).toHaveLength(4);
+  });
+
+  it('is refused by the node on which a job of a terminated one still runs, and goes on once that has ended', async () => {
+    const specification = specificationFor();
+    const held = failWith('NotOwner', 'hadb01 is in the hands of another operation');
+    const { result, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['installPackages'] = [hangUntilCancelled, hangUntilCancelled, succeed];
+      cluster.answers['takeOwnership'] = [succeed, succeed, held, held, succeed];
+      const first = await worker.start('buildCluster', input({ specification }), `build-${randomUUID()}`);
+      await eventually(async () => expect(among(cluster, ['installPackages'])).toHaveLength(2));
+      await first.terminate('by hand');
+      const second = await worker.start('buildCluster', input({ specification }), `build-${randomUUID()}`);
+      const refusal = await failureOf(second);
+      const begun = among(cluster, ['installPackages']).length;
+      const third: Progress = await (
+        await worker.start('buildCluster', input({ specification }), `build-${randomUUID()}`)
+      ).result();
+      return { refusal, begun, third };
+    });
+
+    expect(result.refusal.type).toBe('NotOwner');
+    expect(result.begun).toBe(2);
+    expect(result.third.state).toBe('completed');
+    expect(among(cluster, ['takeOwnership'])).toHaveLength(6);
   });
 
   it('waits at a refused guard, goes on after a decision, and repeats nothing that was done', async () => {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { ClientSecretCredential, DefaultAzureCredential } from '@azure/identity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createArmClients, createCredential, parseOperationFailure } from '../../../activities/connections/arm-clients';
 import type { ArmClients } from '../../../activities/connections/arm-clients';
@@ -32,6 +33,14 @@ const fault = (action: object, more: object = {}) =>
     body: { path: 'resourcegroups/g', ...more, action },
   });
 const get = () => arm.resources.resourceGroups.get('g');
+
+it('without a service principal the credential is whatever the machine has', () => {
+  const { tenantId, clientId, clientSecret } = lab.document;
+
+  expect(createCredential({})).toBeInstanceOf(DefaultAzureCredential);
+  expect(createCredential({ tenantId, clientId })).toBeInstanceOf(DefaultAzureCredential);
+  expect(createCredential({ tenantId, clientId, clientSecret })).toBeInstanceOf(ClientSecretCredential);
+});
 
 describe('the clients of Azure Resource Manager', () => {
   it('give a request up that is not answered, and say which', async () => {
