@@ -1,7 +1,10 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runCommandLine } from '../../client/application';
+import { generateHelpTextForAllCommands } from '@stricli/core';
+import { application, runCommandLine } from '../../client/application';
+import { MESSAGES } from '../../client/messages';
+import { isFailureCode } from '../../cluster/errors';
 import { contextForTests } from '../client/client-for-tests';
 import { temporalForCommands } from '../client/temporal-for-commands';
 import { ROOT, blocks, documents, inlineCode, read } from './markdown';
@@ -56,12 +59,14 @@ describe('hadb', () => {
 
   it.each(named('hadb', [...shell, ...inline]).filter(({ words }) => words[1] === 'lab' && words.length > 2))(
     'knows "$line" of the lab ($file)',
-    async ({ words: [, , command = '', verb = ''] }) => {
-      const context = contextForTests();
-      await runCommandLine(['lab', '--help'], context);
+    async ({ words: [, , command = '', verb = '', ...rest] }) => {
+      const usage = await helpOf('lab', '--help');
 
       const wanted = command === 'faults' ? `faults .*\\b${verb}\\b` : `${command}(?: |$)`;
-      expect(context.process.stdout.text).toMatch(new RegExp(`^  ${wanted}`, 'm'));
+      expect(usage).toMatch(new RegExp(`^  ${wanted}`, 'm'));
+      const flags = [verb, ...rest].filter((word) => word.startsWith('-'));
+      const known = usage.split('\n').filter((line) => new RegExp(`^  ${command}\\b`).test(line));
+      expect(flags.filter((flag) => !known.some((line) => line.includes(flag)))).toEqual([]);
     },
   );
 
@@ -73,6 +78,68 @@ describe('hadb', () => {
 
     expect(context.process.stdout.text).toMatch(new RegExp(`^  hadb ${command} `, 'm'));
   });
+
+  it.each(
+    named('hadb', inline).filter(({ words }) => words[1] !== 'lab' && words.some((word) => word.startsWith('--'))),
+  )('knows the options of `$line` ($file)', async ({ words: [, command = '', ...rest] }) => {
+    const help = await helpOf(command, '--help');
+
+    expect(rest.filter((word) => word.startsWith('--') && !help.includes(word))).toEqual([]);
+  });
+
+  // `--force` and its like are other programs' options, of which these pages talk.
+  it.each(
+    documents()
+      .filter((file) =>
+        ['README.md', 'docs/guide.md', 'docs/drills.md', 'docs/exit-codes.md', 'docs/messages.md'].includes(file),
+      )
+      .flatMap((file) => inlineCode(file).map((code) => ({ file, option: /^--[a-z-]+/.exec(code)?.[0] ?? '' })))
+      .filter(({ option }) => option !== ''),
+  )('some command has the option $option ($file)', ({ option }) => {
+    const pages = generateHelpTextForAllCommands(application as never).map(([, page]) => page);
+
+    expect(pages.some((page) => page.includes(option))).toBe(true);
+  });
+
+  async function helpOf(...words: string[]): Promise<string> {
+    const context = contextForTests();
+    await runCommandLine(words, context);
+    return context.process.stdout.text;
+  }
+});
+
+it('fields of the specification that the documentation names are there', () => {
+  interface Schema {
+    properties?: Record<string, Schema>;
+  }
+  const schema = JSON.parse(read('docs/specification.schema.json')) as Schema;
+  const paths = documents()
+    .flatMap(inlineCode)
+    .filter((code) => /^[a-z][A-Za-z]*(?:\.[a-z][A-Za-z]*)+$/.test(code));
+  const fields = paths.filter(
+    (path) => !path.endsWith('.conf') && schema.properties?.[path.split('.')[0] ?? ''] !== undefined,
+  );
+  const exists = (path: string) =>
+    path.split('.').reduce<Schema | undefined>((part, key) => part?.properties?.[key], schema) !== undefined;
+
+  expect(fields.length).toBeGreaterThan(5);
+  expect(fields.filter((path) => !exists(path))).toEqual([]);
+});
+
+it('messages and failures that the documentation names are there', () => {
+  const text = documents().map(read).join('\n');
+  const codes = [...new Set(text.match(/HADB_[EWI]\d{4}/g))];
+  const failures = ['README.md', 'docs/guide.md', 'docs/drills.md', 'docs/runbook.md', 'docs/safety.md']
+    .flatMap(inlineCode)
+    .filter(
+      (code) =>
+        /^[A-Z][a-z]+(?:[A-Z][a-z]+)*$/.test(code) &&
+        /(?:Refused|Mismatch|Met|Denied|Owner|Ours|Ready|Failed)$/.test(code),
+    );
+
+  expect(codes.filter((code) => !Object.hasOwn(MESSAGES, code))).toEqual([]);
+  expect(failures.length).toBeGreaterThan(8);
+  expect(failures.filter((code) => !isFailureCode(code))).toEqual([]);
 });
 
 it.each(named('npm'))('npm knows "$line" ($file)', ({ words: [, verb, script] }) => {
@@ -136,6 +203,8 @@ it('the README fits a screen', () => {
 function commandsOf(file: string, line: string): Command[] {
   return line
     .replace(/(^|\s)#.*$/, '')
+    .trim()
+    .replace(/^eval "\$\((.*)\)"$/, '$1')
     .split('&&')
     .map((part) => splitWords(part.trim()).filter((word) => word !== 'npx'))
     .map((words) => words.slice(words.findIndex((word) => !/^[A-Z_]+=/.test(word))))
