@@ -322,6 +322,9 @@ function assertOwnReferences(wanted: Children, id: string): void {
     if (properties.protocol !== 'Tcp') {
       throw notInLab(`Inbound NAT rule ${name}: the lab forwards TCP only.`, 'inboundNatRules.protocol');
     }
+    if (properties.enableFloatingIP) {
+      throw notInLab(`Inbound NAT rule ${name}: the lab has no floating IP.`, 'inboundNatRules.enableFloatingIP');
+    }
     if (properties.frontendPort === 0 || 'frontendPortRangeStart' in properties) {
       throw notInLab(`Inbound NAT rule ${name}: the lab has single ports, no ranges.`, 'inboundNatRules.frontendPort');
     }

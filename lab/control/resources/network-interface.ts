@@ -4,7 +4,14 @@ import { sameId, splitChildId } from '../resource-id';
 import { contains, formatAddress, isReservedInSubnet, lastOf, parseAddress, parsePrefix } from './address';
 import { natRuleMember } from './load-balancer';
 import { assertChildReference, assertReference, usesOfSubnet } from './references';
-import { assertDistinctNames, parseProperties, renderChild, subResourceSchema, withoutReadOnly } from './resource';
+import {
+  assertDistinctNames,
+  parseProperties,
+  refuseFeatures,
+  renderChild,
+  subResourceSchema,
+  withoutReadOnly,
+} from './resource';
 import type { JsonObject, ResourceBase, ResourceKind, SubResource, World } from './resource';
 import type { VirtualMachine } from './virtual-machine';
 
@@ -73,6 +80,7 @@ export const networkInterfaces: ResourceKind<NetworkInterface> = {
     const id = `${request.id}/ipConfigurations/${configuration.name}`;
     const properties = configuration.properties;
     if (properties.privateIPAddressVersion === 'IPv6') throw notInLab('The lab has IPv4 only.');
+    refuseFeatures(properties, { applicationSecurityGroups: 'The lab has no application security groups.' });
     if (properties.publicIPAddress !== undefined) {
       throw notInLab(
         'In the lab a public address belongs to a load balancer; use an inbound NAT rule.',

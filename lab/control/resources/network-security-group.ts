@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { ArmError } from '../arm-error';
+import { ArmError, notInLab } from '../arm-error';
 import { sameId } from '../resource-id';
-import { assertDistinctNames, parseProperties, renderChild, withoutReadOnly } from './resource';
+import { assertDistinctNames, parseProperties, refuseFeatures, renderChild, withoutReadOnly } from './resource';
 import type { JsonObject, ResourceBase, ResourceKind, World } from './resource';
 
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
@@ -152,6 +152,13 @@ export const networkSecurityGroups: ResourceKind<NetworkSecurityGroup> = {
 
 function assertRule(rule: { name: string; properties: SecurityRuleProperties }, id: string): void {
   const { properties } = rule;
+  refuseFeatures(properties, {
+    sourceApplicationSecurityGroups: 'The lab has no application security groups.',
+    destinationApplicationSecurityGroups: 'The lab has no application security groups.',
+  });
+  if (properties.protocol === 'Esp' || properties.protocol === 'Ah') {
+    throw notInLab(`Rule ${rule.name}: the lab judges Tcp, Udp, Icmp and * only.`, 'protocol');
+  }
   if (properties.priority < 100 || properties.priority > 4096) {
     throw new ArmError(
       400,

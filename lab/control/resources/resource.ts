@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ArmError } from '../arm-error';
+import { ArmError, notInLab } from '../arm-error';
 import type { AvailabilitySet } from './availability-set';
 import type { Disk } from './disk';
 import type { LoadBalancer } from './load-balancer';
@@ -126,6 +126,15 @@ export function weakEtag(etag: string): string {
 export function withoutReadOnly<T extends JsonObject>(properties: T, ...further: string[]): T {
   const readOnly = new Set(['provisioningState', 'resourceGuid', ...further]);
   return Object.fromEntries(Object.entries(properties).filter(([name]) => !readOnly.has(name))) as T;
+}
+
+/** Refuses properties that would be taken and ignored; each with the sentence that says so. Empty lists ask for nothing. */
+export function refuseFeatures(properties: JsonObject, sentences: Readonly<Record<string, string>>): void {
+  for (const [name, sentence] of Object.entries(sentences)) {
+    const value = properties[name];
+    if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) continue;
+    throw notInLab(sentence, name);
+  }
 }
 
 /** A child as it stands in its parent's body and behind its own URL. */

@@ -380,8 +380,8 @@ function wantedOsProfile(
   }
   assertUnderstood(customData);
   const keys = given.linuxConfiguration?.ssh?.publicKeys ?? [];
+  if (adminPassword !== undefined) throw notInLab('Lab guests take SSH keys only, no password.', 'adminPassword');
   if (keys.length === 0) {
-    if (adminPassword !== undefined) throw notInLab('Lab guests take SSH keys only, no password.', 'adminPassword');
     throw invalidParameter(
       'Authentication using either SSH or by user name and password must be enabled in Linux profile.',
       'linuxConfiguration',

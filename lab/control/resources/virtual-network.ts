@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { ArmError, notInLab } from '../arm-error';
 import { containsPrefix, overlap, parsePrefix } from './address';
 import { assertReference, usesOfSubnet } from './references';
-import { assertDistinctNames, parseProperties, renderChild, subResourceSchema, withoutReadOnly } from './resource';
+import {
+  assertDistinctNames,
+  parseProperties,
+  refuseFeatures,
+  renderChild,
+  subResourceSchema,
+  withoutReadOnly,
+} from './resource';
 import type { JsonObject, ResourceBase, ResourceKind, World } from './resource';
 
 const subnetPropertiesSchema = z.looseObject({
@@ -34,6 +41,7 @@ export const virtualNetworks: ResourceKind<VirtualNetwork> = {
   location: 'required',
   wanted(request, current, world) {
     const given = parseProperties(schema, request.properties);
+    refuseFeatures(given, { virtualNetworkPeerings: 'The lab has no peerings of virtual networks.' });
     const space = given.addressSpace.addressPrefixes.map((text) => {
       const prefix = parsePrefix(text);
       if (prefix === undefined || prefix.length > 29) throw invalidCidr(text, 'virtual network', request.name);
@@ -41,6 +49,10 @@ export const virtualNetworks: ResourceKind<VirtualNetwork> = {
     });
     // A PUT without `subnets` keeps them; an empty list deletes them (Azure, since 2024).
     const subnets = (given.subnets ?? current?.properties.subnets ?? []).map(({ name, properties }) => {
+      refuseFeatures(properties, {
+        routeTable: `Subnet ${name}: the lab has no route tables.`,
+        natGateway: `Subnet ${name}: the lab has no NAT gateways.`,
+      });
       const addressPrefix = properties.addressPrefix ?? properties.addressPrefixes?.[0];
       if (addressPrefix === undefined) throw invalidCidr('', 'subnet', name);
       if ((properties.addressPrefixes?.length ?? 0) > 1) {

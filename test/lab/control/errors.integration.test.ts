@@ -332,6 +332,91 @@ describe('refusals in the words of Azure', () => {
       });
     });
 
+    it.each<[string, () => [path: string, properties: object]]>([
+      [
+        'floating IP of an inbound NAT rule',
+        () => [network('loadBalancers', 'nat'), natRuleWith({ enableFloatingIP: true })],
+      ],
+      [
+        'route tables',
+        () => [
+          network('virtualNetworks', 'routed'),
+          {
+            addressSpace: { addressPrefixes: ['10.9.0.0/16'] },
+            subnets: [{ name: 's', properties: { addressPrefix: '10.9.0.0/24', routeTable: { id: '/x' } } }],
+          },
+        ],
+      ],
+      [
+        'NAT gateways',
+        () => [
+          network('virtualNetworks', 'routed'),
+          {
+            addressSpace: { addressPrefixes: ['10.9.0.0/16'] },
+            subnets: [{ name: 's', properties: { addressPrefix: '10.9.0.0/24', natGateway: { id: '/x' } } }],
+          },
+        ],
+      ],
+      [
+        'peerings',
+        () => [
+          network('virtualNetworks', 'peered'),
+          {
+            addressSpace: { addressPrefixes: ['10.9.0.0/16'] },
+            virtualNetworkPeerings: [{ name: 'p', properties: {} }],
+          },
+        ],
+      ],
+      [
+        'application security groups',
+        () => [network('networkSecurityGroups', 'asg'), ruleWith({ sourceApplicationSecurityGroups: [{ id: '/x' }] })],
+      ],
+      ['ESP', () => [network('networkSecurityGroups', 'esp'), ruleWith({ protocol: 'Esp' })]],
+    ])('says plainly that the lab has no %s, and takes nothing of it', async (_what, request) => {
+      const [path, properties] = request();
+
+      expect(refusal(await put(path, properties, { sku: { name: 'Standard' } }))).toMatchObject({
+        status: 400,
+        code: 'FeatureNotSupportedInLab',
+      });
+      expect((await lab.request('GET', path)).status).toBe(404);
+    });
+
+    const ruleWith = (properties: object) => ({
+      securityRules: [
+        {
+          name: 'rule',
+          properties: {
+            protocol: 'Tcp',
+            sourcePortRange: '*',
+            destinationPortRange: '22',
+            sourceAddressPrefix: '*',
+            destinationAddressPrefix: '*',
+            access: 'Allow',
+            priority: 100,
+            direction: 'Inbound',
+            ...properties,
+          },
+        },
+      ],
+    });
+    const natRuleWith = (properties: object) => ({
+      inboundNatRules: [
+        {
+          name: 'ssh',
+          properties: {
+            frontendIPConfiguration: {
+              id: `${idOf(lab, 'Microsoft.Network/loadBalancers', 'nat')}/frontendIPConfigurations/f`,
+            },
+            protocol: 'Tcp',
+            frontendPort: 50009,
+            backendPort: 22,
+            ...properties,
+          },
+        },
+      ],
+    });
+
     it('a DNS label is given once per region', async () => {
       const answer = await put(network('publicIPAddresses', 'second'), {
         publicIPAllocationMethod: 'Static',
@@ -397,6 +482,19 @@ describe('refusals in the words of Azure', () => {
       [
         'a password',
         () => ({ osProfile: { computerName: 'x', adminUsername: 'azureuser', adminPassword: 'Secret123!' } }),
+        400,
+        'FeatureNotSupportedInLab',
+      ],
+      [
+        'a password beside a key',
+        () => ({
+          osProfile: {
+            computerName: 'x',
+            adminUsername: 'azureuser',
+            adminPassword: 'Secret123!',
+            linuxConfiguration: { ssh: { publicKeys: [{ keyData: 'ssh-ed25519 AAAA test' }] } },
+          },
+        }),
         400,
         'FeatureNotSupportedInLab',
       ],
