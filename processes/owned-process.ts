@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readProcessStat } from './process-stat';
 
 /**
  * A detached process group that belongs to a file: whoever finds the file finds the processes, also after a crash of
@@ -72,7 +73,7 @@ export function isRunning(owned: OwnedProcess): boolean {
 export function isGroupRunning(owned: OwnedProcess): boolean {
   if (owned.bootId !== readBootId()) return false;
   // The kernel gives no id away that still names a group: a leader with another start time means that ours is gone.
-  const leader = readStat(owned.pid);
+  const leader = readProcessStat(owned.pid);
   if (leader !== undefined && leader.startTicks !== owned.startTicks) return false;
   return listGroup(owned.pid).length > 0;
 }
@@ -120,7 +121,7 @@ export function writeFileAtomically(file: string, content: string, mode = 0o600)
 }
 
 function readStartTicks(pid: number): string | undefined {
-  const fields = readStat(pid);
+  const fields = readProcessStat(pid);
   return fields === undefined || fields.state === 'Z' || fields.state === 'X' ? undefined : fields.startTicks;
 }
 
@@ -129,24 +130,9 @@ function listGroup(group: number): number[] {
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
-      const fields = readStat(pid);
+      const fields = readProcessStat(pid);
       return fields !== undefined && fields.group === group && fields.state !== 'Z' && fields.state !== 'X';
     });
-}
-
-function readStat(pid: number): { state: string; group: number; startTicks: string } | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return undefined;
-  }
-  // The command name stands in parentheses and may hold anything, so fields are counted from its end.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, , group] = fields;
-  const startTicks = fields[19];
-  if (state === undefined || group === undefined || startTicks === undefined) return undefined;
-  return { state, group: Number(group), startTicks };
 }
 
 function readBootId(): string {

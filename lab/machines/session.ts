@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readRecord, type OwnedProcess } from '../../processes/owned-process';
+import { readProcessStat } from '../../processes/process-stat';
 
 /**
  * The processes of a machine are a session, not a group: user-mode Linux makes a session of its own unless it leads a
@@ -60,7 +61,7 @@ function listSession(recordFile: string): Member[] {
     : readdirSync('/proc')
         .filter((name) => /^\d+$/.test(name))
         .flatMap((name) => {
-          const process = readStat(Number(name));
+          const process = readProcessStat(Number(name));
           if (process?.session !== record.pid || process.state === 'Z' || process.state === 'X') return [];
           return [{ pid: Number(name), group: process.group, state: process.state }];
         });
@@ -68,19 +69,6 @@ function listSession(recordFile: string): Member[] {
 
 /** The id of a session that has ended may name another process since. */
 function isStranger(record: OwnedProcess): boolean {
-  const leader = readStat(record.pid);
+  const leader = readProcessStat(record.pid);
   return leader !== undefined && leader.startTicks !== record.startTicks;
-}
-
-function readStat(pid: number): { state: string; group: number; session: number; startTicks: string } | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return undefined;
-  }
-  // proc(5); the command name stands in parentheses and may hold anything, so fields are counted from its end.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state = '', , group, session] = fields;
-  return { state, group: Number(group), session: Number(session), startTicks: fields[19] ?? '' };
 }

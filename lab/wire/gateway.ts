@@ -21,6 +21,7 @@ import { errorCode, errorMessage } from './problem';
 import type { Qmp } from './qmp';
 import { connectQmp } from './qmp';
 import { makePrivateDirectory } from './socket-path';
+import { readStateFile } from './state-file';
 import type { GatewayPort } from './switch';
 import { gatewaySubject } from './switch';
 
@@ -134,7 +135,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let failure: string | undefined;
 
   async function configuration(): Promise<Configuration> {
-    const known = readConfiguration(configurationFile);
+    const known = readStateFile(configurationFile, Configuration);
     if (known?.prefix === options.prefix) return known;
     return rewriteConfiguration();
   }
@@ -373,17 +374,6 @@ function parseForwardKey(key: string): Forward {
 
 function escapeCommas(text: string): string {
   return text.replaceAll(',', ',,');
-}
-
-function readConfiguration(file: string): Configuration | undefined {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  return Configuration.parse(JSON.parse(text));
 }
 
 function isMissing(command: string): boolean {

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../processes/owned-process';
@@ -15,8 +15,9 @@ import { createPackageMirror, readMirrorBases } from './package-mirror';
 import { networkOf, parseFault, parsePlan, prefixesOf } from './plan';
 import { createProber } from './prober';
 import type { Problem } from './problem';
-import { bindProblem, errorCode, errorMessage } from './problem';
+import { bindProblem, errorMessage } from './problem';
 import { makePrivateDirectory } from './socket-path';
+import { readStateFile } from './state-file';
 import type { PlanResult, WireStatus } from './status';
 import type { NetworkSegment, Target } from './switch';
 import { createSwitch, gatewaySubject } from './switch';
@@ -226,7 +227,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   async function openNameServer(): Promise<Problem[]> {
     if (nameServerPort !== undefined) return [];
-    const preferred = readJson(nameServerFile, z.object({ port: z.int() }))?.port;
+    const preferred = readStateFile(nameServerFile, z.object({ port: z.int() }))?.port;
     try {
       nameServerPort = await names.listen(NAME_SERVER_ADDRESS, preferred);
     } catch (error) {
@@ -270,14 +271,14 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   }
 
   const storedFaults =
-    readJson(faultsFile, z.array(z.looseObject({ id: z.string(), expiresAt: z.string().exactOptional() }))) ?? [];
+    readStateFile(faultsFile, z.array(z.looseObject({ id: z.string(), expiresAt: z.string().exactOptional() }))) ?? [];
   for (const { expiresAt, ...stored } of storedFaults) {
     const parsed = parseFault(stored);
     if ('problems' in parsed) throw new Error(`${faultsFile} is damaged: ${parsed.problems.join('; ')}`);
     faults.push({ ...parsed.value, ...(expiresAt === undefined ? {} : { expiresAt }) });
   }
   faults = faults.filter((fault) => !isExpired(fault, now()));
-  const storedPlan = readJson(planFile, z.unknown());
+  const storedPlan = readStateFile(planFile, z.unknown());
   if (storedPlan !== undefined) {
     const parsed = parsePlan(storedPlan);
     if ('problems' in parsed) throw new Error(`${planFile} is damaged: ${parsed.problems.join('; ')}`);
@@ -417,15 +418,4 @@ function forwardsInto(plan: NetworkPlan, network: string): Forward[] {
     if (networkOf(plan, target) === network) unique.set(`${target.address}:${port}`, { address: target.address, port });
   }
   return [...unique.values()];
-}
-
-function readJson<Value>(file: string, schema: z.ZodType<Value>): Value | undefined {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  return schema.parse(JSON.parse(text));
 }

@@ -99,8 +99,8 @@ export function createAzureWorld(
   };
 }
 
-/** Steps 1, 2 and 15; the outcomes by step. */
-export async function buildAll(
+/** What machines need before they can be made; the outcomes by step. */
+export async function buildNetwork(
   world: AzureWorld,
   changes: Parameters<AzureWorld['step']>[1] = {},
 ): Promise<Record<string, StepOutcome>> {
@@ -117,6 +117,16 @@ export async function buildAll(
   ] as const) {
     outcomes[name] = await world.operate(step(name), world.run(name, step(name)));
   }
+  return outcomes;
+}
+
+/** Steps 1, 2 and 15; the outcomes by step. */
+export async function buildAll(
+  world: AzureWorld,
+  changes: Parameters<AzureWorld['step']>[1] = {},
+): Promise<Record<string, StepOutcome>> {
+  const outcomes = await buildNetwork(world, changes);
+  const step = (id: string) => world.step(id, changes);
   for (const node of ['hadb01', 'hadb02']) {
     for (const name of ['submitNetworkInterface', 'submitVirtualMachine'] as const) {
       const id = `${name}/${node}`;

@@ -4,7 +4,7 @@ import { createFakeMachines } from '../../lab/control/fake-machines';
 import type { TestLab } from '../../lab/control/lab-fixture';
 import { startTestLab } from '../../lab/control/lab-fixture';
 import type { AzureWorld } from './azure-fixture';
-import { buildAll, CLUSTER, createAzureWorld, NEXT_RUN } from './azure-fixture';
+import { buildAll, buildNetwork, CLUSTER, createAzureWorld, NEXT_RUN } from './azure-fixture';
 
 let lab: TestLab;
 let world: AzureWorld;
@@ -158,19 +158,8 @@ describe('a submission whose report was lost', () => {
   });
 
   async function buildUntilMachines(): Promise<void> {
-    const step = (id: string) => world.step(id);
-    for (const name of ['ensureResourceGroup', 'ensureProximityPlacementGroup', 'ensureAvailabilitySet'] as const) {
-      await world.run(name, step(name));
-    }
-    for (const name of [
-      'submitNetworkSecurityGroup',
-      'submitVirtualNetwork',
-      'submitPublicAddress',
-      'submitLoadBalancer',
-    ] as const) {
-      await world.operate(step(name), world.run(name, step(name)));
-    }
-    const nic = { ...step('nic/hadb01'), node: 'hadb01' };
+    await buildNetwork(world);
+    const nic = { ...world.step('nic/hadb01'), node: 'hadb01' };
     await world.operate(nic, world.run('submitNetworkInterface', nic));
   }
 });
