@@ -40,6 +40,14 @@ it('the README has the input of a build to paste into the UI', () => {
   expect(json.filter(({ file, value }) => file === 'README.md' && 'specification' in value)).toHaveLength(1);
 });
 
+it('the input in the README is the cluster that npm start builds: pasted on it, nothing is drift', () => {
+  const pasted = json.find(({ file, value }) => file === 'README.md' && 'specification' in value)?.value;
+  const built = readSpecification(read(join('examples', 'lab.yaml')));
+
+  expect(built).toMatchObject({ ok: true });
+  expect(BuildCluster.parse(pasted).specification).toEqual(built.ok ? built.specification : undefined);
+});
+
 it.each(json)('the JSON in $file is accepted by the workflow that it is for', ({ value }) => {
   const accept = 'specification' in value ? () => BuildCluster.parse(value) : () => acceptDecision(value);
 
