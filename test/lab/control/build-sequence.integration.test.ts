@@ -75,6 +75,24 @@ describe('the call sequence of a cluster build, through the unmodified Azure cli
     ]);
   });
 
+  it('gives each wire cookies of its own, which no other lab has', async () => {
+    const cookiesOf = ({ network }: TestLab) =>
+      network.latest().ports.flatMap(({ wiring }) => [wiring.machineCookie, wiring.switchCookie]);
+    const other = await startTestLab();
+
+    try {
+      await buildNetwork(other, other.clients());
+      await other.clients().compute.virtualMachines.createOrUpdate(GROUP, 'hadb01', machineBody(other, 1));
+
+      const cookies = [...cookiesOf(lab), ...cookiesOf(other)];
+      expect(cookies).toHaveLength(6);
+      for (const cookie of cookies) expect(cookie).toMatch(/^[0-9a-f]{8}$/);
+      expect(new Set(cookies).size).toBe(6);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('adds rule and probe to the load balancer by get, merge and put with If-Match', async () => {
     const balancer = await azure.network.loadBalancers.get(GROUP, 'lb');
     const id = balancer.id ?? '';

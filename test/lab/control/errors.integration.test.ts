@@ -626,6 +626,21 @@ describe('refusals in the words of Azure', () => {
       expect((await lab.request('GET', path)).status).toBe(200);
     });
 
+    it.each<[string, string, string[]]>([
+      ['Microsoft.Compute/virtualMachines', 'hadb01', ['2019-03-01', '2023-03-01', '2026-04-01']],
+      ['Microsoft.Compute/disks', 'hadb01-data', ['2019-07-01', '2022-07-02', '2026-03-02']],
+      ['Microsoft.Network/loadBalancers', 'lb', ['2018-10-01', '2023-09-01', '2026-01-01']],
+    ])('every api-version of %s gives the same body', async (type, name, versions) => {
+      const bodies = await Promise.all(
+        versions.map(
+          async (version) => (await lab.request('GET', `${idOf(lab, type, name)}?api-version=${version}`)).body,
+        ),
+      );
+
+      expect(bodies[0]).toMatchObject({ name });
+      for (const body of bodies) expect(body).toEqual(bodies[0]);
+    });
+
     it('casing and doubled slashes do not matter, and the first writer’s casing is echoed', async () => {
       const path = idOf(lab, 'Microsoft.Network', 'networkInterfaces/NIC-1').replace(
         'resourceGroups',

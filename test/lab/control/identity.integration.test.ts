@@ -1,3 +1,6 @@
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createTokenIssuer } from '../../../lab/control/identity';
 import { startTestLab } from './lab-fixture';
 import type { TestLab } from './lab-fixture';
@@ -99,6 +102,36 @@ describe('who may talk to the lab', () => {
     });
 
     expect([answer.status, answer.error.code]).toEqual([401, 'InvalidAuthenticationToken']);
+  });
+
+  it.each(['Bearer', 'Bearer garbage', 'Bearer a.b.c', 'Basic dXNlcjpwYXNzd29yZA=='])(
+    'refuses "%s", which is no token of its own',
+    async (authorization) => {
+      const answer = await lab.request('GET', RESOURCE_GROUPS(lab), { authorization });
+
+      expect([answer.status, answer.error.code]).toEqual([401, 'InvalidAuthenticationToken']);
+    },
+  );
+
+  it('refuses a token of its own that is meant for something else', async () => {
+    const key = readFileSync(join(lab.stateDirectory, 'control', 'token-signing-key'), 'utf8');
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const claims = { aud: 'https://graph.microsoft.com', exp: Math.floor(Date.now() / 1000) + 600 };
+    const signed = `${encode({ typ: 'JWT', alg: 'HS256' })}.${encode(claims)}`;
+    const signature = createHmac('sha256', key).update(signed).digest('base64url');
+
+    const answer = await lab.request('GET', RESOURCE_GROUPS(lab), { authorization: `Bearer ${signed}.${signature}` });
+
+    expect([answer.status, answer.error.code]).toEqual([401, 'InvalidAuthenticationTokenAudience']);
+  });
+
+  it('changes nothing for who has no token', async () => {
+    const group = `/subscriptions/${lab.document.subscriptionId}/resourcegroups/stranger?api-version=2025-04-01`;
+
+    const answer = await lab.request('PUT', group, { body: { location: 'westeurope' }, authorization: 'Bearer a.b.c' });
+
+    expect(answer.status).toBe(401);
+    expect((await lab.request('GET', group)).status).toBe(404);
   });
 
   it('refuses a token after its time, and takes one across a restart before it', async () => {

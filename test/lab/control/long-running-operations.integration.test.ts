@@ -134,13 +134,29 @@ describe('long-running operations', () => {
 
     const put = await lab.request('PUT', NSG(lab), { body: { location: LOCATION } });
     const group = await lab.request('PUT', path, { body: { location: LOCATION } });
+    const patched = await lab.request('PATCH', path, { body: { tags: { a: 'b' } } });
+    const subnet = idOf(lab, 'Microsoft.Network', 'virtualNetworks/vnet/subnets/late');
+    const child = await lab.request('PUT', `${subnet}?api-version=2026-01-01`, {
+      body: { properties: { addressPrefix: '10.10.11.0/24' } },
+    });
+    const power = await lab.request('POST', VM(lab, 'hadb01', '/start'));
+    const again = await lab.request('DELETE', path);
     const shown = await lab.request('GET', path);
     held.resolve();
 
+    for (const { status, error } of [patched, child, power]) {
+      expect([status, error.code]).toEqual([409, 'ResourceGroupBeingDeleted']);
+    }
+    expect(again.status).toBe(202);
     expect([put.status, put.error.code]).toEqual([409, 'ResourceGroupBeingDeleted']);
     expect([group.status, group.error.code]).toEqual([409, 'ResourceGroupBeingDeleted']);
     expect(shown.body['properties']).toEqual({ provisioningState: 'Deleting' });
     expect((await lab.request('GET', deletion.header('location') ?? '')).status).toBe(200);
+    expect(machines.calls.filter((call) => call.startsWith('start'))).toHaveLength(1);
+    for (const gone of [path, NSG(lab)]) {
+      const answer = await lab.request('GET', gone);
+      expect([answer.status, answer.error.code]).toEqual([404, 'ResourceGroupNotFound']);
+    }
   });
 
   it('a group whose network serves another group is not deleted, and says why', async () => {
