@@ -1,8 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { labDirectory, labDown, labStatus, labUp } from '../../lab/lab';
+import { labDirectory, labDown, labStatus, labUp, wireDirectory } from '../../lab/lab';
+import { readControlHealth } from '../../lab/lab-client';
+import { readLabDocument } from '../../lab/lab-document';
 import { writeMachineSettings } from '../../lab/machine-settings';
+import { createWireClient } from '../../lab/wire/client';
+import { createFakeGuest } from './wire/fake-guest';
+import { eventually, machinePort, networkPlan } from './wire/network-for-tests';
 
 /** Control and wire as real processes of the compiled lab, without a machine. */
 describe('the processes of the lab', () => {
@@ -61,4 +66,70 @@ describe('the processes of the lab', () => {
     expect(down).toEqual(['stopped', 'stopped']);
     expect(anew.warnings).toEqual([]);
   }, 120_000);
+
+  it('that were killed are begun again under the same address, and the end of the lab leaves none', async () => {
+    const first = await up();
+    const address = readLabDocument(labDirectory(settings()))?.armEndpoint;
+    process.kill(first.control ?? 0, 'SIGKILL');
+    process.kill(first.wire ?? 0, 'SIGKILL');
+    await eventually('both are dead', () => processesOf(stateDirectory).length === 0);
+    const dead = labStatus({ settings: settings() }).processes.map(({ state }) => state);
+
+    const second = await up();
+    const document = readLabDocument(labDirectory(settings()));
+    const addressAfter = document?.armEndpoint;
+    const health = document === undefined ? undefined : await readControlHealth(document);
+    process.kill(second.control ?? 0, 'SIGKILL');
+    process.kill(second.wire ?? 0, 'SIGKILL');
+    await labDown({ settings: settings(), purge: true });
+
+    expect(dead).toEqual(['dead', 'dead']);
+    expect(second.warnings).toEqual([]);
+    expect(second.wire).not.toBe(first.wire);
+    expect(health).toMatchObject({ pid: second.control });
+    expect(addressAfter).toBe(address);
+    expect(readLabDocument(labDirectory(settings()))).toBeUndefined();
+    expect(address).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+    expect(processesOf(stateDirectory)).toEqual([]);
+    expect(readdirSync(stateDirectory).sort()).toEqual(['cache', 'image']);
+  }, 120_000);
+
+  it('move every packet while control is dead', async () => {
+    const { control } = await up();
+    const ports = [machinePort(1), machinePort(2)] as const;
+    const guests = [await createFakeGuest(ports[0]), await createFakeGuest(ports[1])] as const;
+    guests[1].listen(7789);
+    const wire = createWireClient(wireDirectory(labDirectory(settings())));
+    try {
+      // Above any generation that control has sent of its empty network.
+      await wire.putPlan(networkPlan({ generation: 1_000_000, ports }));
+      expect(await guests[0].connect(guests[1].address, 7789)).toBe('open');
+
+      process.kill(control ?? 0, 'SIGKILL');
+      await eventually('control is dead', () => labStatus({ settings: settings() }).processes[0]?.state === 'dead');
+
+      expect(await guests[0].connect(guests[1].address, 7789)).toBe('open');
+      expect((await wire.status()).gateways[0]).toMatchObject({ state: 'running' });
+    } finally {
+      for (const guest of guests) await guest.close();
+    }
+    await labDown({ settings: settings(), purge: true });
+    expect(processesOf(stateDirectory)).toEqual([]);
+  }, 120_000);
 });
+
+/** Processes whose command line names the directory: what a lab starts is told where its state is. */
+function processesOf(directory: string): string[] {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const inDirectory = readlinkSync(`/proc/${pid}/cwd`).startsWith(directory);
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return inDirectory || command.includes(directory) ? [command] : [];
+      } catch {
+        // Ended meanwhile.
+        return [];
+      }
+    });
+}
