@@ -67,7 +67,7 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
         await fault.during?.(stage);
         await fault.repair(stage);
         broken = false;
-        await pairHealthy(stage);
+        return pairHealthy(stage);
       },
       async () => {
         if (broken) await fault.repair({ ...stage, id: (name) => id(`undo-${name}`) });
@@ -156,12 +156,14 @@ export async function clearMove({ run, id, standby }: Pick<Stage, 'run' | 'id' |
   );
 }
 
-export async function pairHealthy({ run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>): Promise<void> {
-  await run.step(
+/** Returns what was cleaned up, and why: whoever reads the result is told. */
+export async function pairHealthy({ run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>): Promise<string[]> {
+  const { cleanedUp = [] } = await run.step(
     { id: id('healthy') },
     'Wait until the pair is whole again: both current, one primary, nothing left over',
     (step) => client.awaitPairHealthy({ ...step, node: standby, withinSeconds: DRILL_SECONDS.healthy }),
   );
+  return cleanedUp;
 }
 
 async function othersServes(
@@ -206,8 +208,8 @@ async function shutDown(step: Parameters<typeof client.orderShutdown>[0]): Promi
 async function drillByHand(stage: Stage): Promise<Verdict> {
   const { run, id, primary, standby } = stage;
   let byHand = false;
-  return withWriter(stage, 'none', async (writer) => {
-    await run.withUndo(
+  return withWriter(stage, 'none', (writer) =>
+    run.withUndo(
       async () => {
         byHand = true;
         await stopPacemaker(stage, standby);
@@ -229,13 +231,13 @@ async function drillByHand(stage: Stage): Promise<Verdict> {
         await writer.awaitSteady(0);
         await handBack(stage);
         byHand = false;
-        await pairHealthy(stage);
+        return pairHealthy(stage);
       },
       async () => {
         if (byHand) await handBack({ ...stage, id: (name) => id(`undo-${name}`) });
       },
-    );
-  });
+    ),
+  );
 }
 
 async function stopPacemaker({ run, id }: Stage, node: string): Promise<void> {
@@ -260,11 +262,11 @@ interface Writer {
   awaitSteady(after: number): Promise<void>;
 }
 
-/** Runs `work` while a client writes; then judges what the client noted against what is there. */
+/** Runs `work`, which returns what it had to clean up, while a client writes; then judges what the client noted against what is there. */
 async function withWriter(
   stage: Stage,
   limit: 'soft' | 'hard' | 'none',
-  work: (writer: Writer) => Promise<void>,
+  work: (writer: Writer) => Promise<string[]>,
 ): Promise<Verdict> {
   const { run, id, drill } = stage;
   let writing = false;
@@ -279,7 +281,7 @@ async function withWriter(
       const { at: faultAt } = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>
         client.readWriter({ ...step, drill }),
       );
-      await work({
+      const cleanedUp = await work({
         awaitSteady: async (since) => {
           await run.step({ id: id('steady') }, 'Wait until the client is answered steadily again', (step) =>
             client.awaitWriterSteady({ ...step, drill, since, withinSeconds: DRILL_SECONDS.steady }),
@@ -296,12 +298,30 @@ async function withWriter(
         'Compare what was acknowledged with what is there',
         (step) => client.judgeDrill({ ...step, drill, faultAt, limitSeconds: limitSeconds(run, limit) }),
       );
-      return { ...verdict, summary: `${stage.id('drill').replace(/-drill$/, '')}: ${verdict.summary}` };
+      const named = { ...verdict, summary: `${stage.id('drill').replace(/-drill$/, '')}: ${verdict.summary}` };
+      return cleanedUp.length === 0 ? named : withCleanUp(named, cleanedUp);
     },
     async () => {
       if (writing) await stop('undo-stop-writer');
     },
   );
+}
+
+/** The pair is as before only because something was wiped away: that is told where the verdict is. */
+function withCleanUp(verdict: Verdict, cleanedUp: readonly string[]): Verdict {
+  const count = cleanedUp.length === 1 ? 'a failed action was' : `${cleanedUp.length} failed actions were`;
+  return {
+    ...verdict,
+    summary: `${verdict.summary}; ${count} cleaned up afterwards`,
+    checks: [
+      ...verdict.checks,
+      {
+        name: 'failed actions cleaned up',
+        passed: true,
+        detail: `the resource runs again and nothing else is wrong: ${cleanedUp.join('; ')}`,
+      },
+    ],
+  };
 }
 
 function limitSeconds({ specification: { slo } }: Run, limit: 'soft' | 'hard' | 'none'): number {

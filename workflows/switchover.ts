@@ -23,7 +23,8 @@ async function move(run: Run): Promise<void> {
     await run.step({ id: 'query-after' }, `Query from outside, the database now on ${pair.standby}`, (step) =>
       client.remoteQuery(step),
     );
-    await pairHealthy(stage);
-    run.note(`The database moved from ${pair.primary} to ${pair.standby}`);
+    const cleanedUp = await pairHealthy(stage);
+    const left = cleanedUp.length === 0 ? '' : `; cleaned up afterwards: ${cleanedUp.join('; ')}`;
+    run.note(`The database moved from ${pair.primary} to ${pair.standby}${left}`);
   });
 }

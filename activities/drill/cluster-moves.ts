@@ -1,9 +1,18 @@
-import { nodesOf, promotedNodes } from '../../cluster/cib/crm-mon';
+import {
+  clusterProblems,
+  describeFailedAction,
+  nodesOf,
+  promotedNodes,
+  sortFailedActions,
+  type ClusterState,
+  type FailedAction,
+} from '../../cluster/cib/crm-mon';
 import { RESOURCES } from '../../cluster/cib/cib';
 import { databaseProfile } from '../../cluster/database/profile';
 import { describeDrbd, isInSync } from '../../cluster/drbd/state';
 import { HadbError } from '../../cluster/errors';
 import {
+  renderCleanUp,
   renderClearMove,
   renderConstraintsRead,
   renderMovePrimary,
@@ -25,10 +34,21 @@ import { performStep, type NodeStep } from '../step';
 
 export interface ClusterMoveDependencies {
   sessions: NodeSessions;
+  /** How long what is seen must last before it counts. */
+  settling?: SettlingTimes;
 }
 
+export interface SettlingTimes {
+  /** Failed actions as the only thing that is wrong: a recovery that just begins looks the same for a moment. */
+  failuresMs: number;
+  /** A healthy pair after a clean-up: Pacemaker probes anew, and then the monitors run, every 10 s. */
+  cleanedMs: number;
+}
+
+const SETTLING: SettlingTimes = { failuresMs: 3_000, cleanedMs: 15_000 };
+
 /** Planned moves, the gate before them, and the waits after them. */
-export function createClusterMoveActivities({ sessions }: ClusterMoveDependencies) {
+export function createClusterMoveActivities({ sessions, settling = SETTLING }: ClusterMoveDependencies) {
   return {
     /**
      * What must hold before anything is moved or broken on purpose: a second fault on top of a first one is an outage. Returns who is primary now.
@@ -177,26 +197,42 @@ export function createClusterMoveActivities({ sessions }: ClusterMoveDependencie
     },
 
     /**
-     * Waits until the pair is whole again: both online, one primary, both copies current, no constraint left, nothing failed. Asked of `node`.
-     * Errors: NotReady.
+     * Waits until the pair is whole again: both online, one primary, both copies current, no constraint left, nothing failed. Asked of `node`. A monitor that
+     * failed once is cleaned up when its resource runs again and nothing else is wrong; what was cleaned up, and why, is returned. Any other failed
+     * action is left as it is.
+     * Errors: NotReady; AssertionFailed as soon as failed actions are left that are not to be cleaned up, or come back.
      */
-    async awaitPairHealthy(step: NodeStep & { withinSeconds: number }): Promise<StepOutcome & { primary: string }> {
+    async awaitPairHealthy(
+      step: NodeStep & { withinSeconds: number },
+    ): Promise<StepOutcome & { primary: string; cleanedUp?: string[] }> {
       const session = await sessions.open(step, step.node);
+      const cleaner = createCleaner(session, step, settling);
       const seen = await waitUntil(step, {
         waitingFor: 'a healthy pair, both copies current',
         limitMs: step.withinSeconds * 1000,
         intervalMs: 500,
-        observe: async () => ({
-          cluster: await observeCluster(session, step),
-          constraints: await readConstraints(session),
-        }),
-        isDone: ({ cluster, constraints }) => gateProblems(step.node, cluster, constraints).length === 0,
+        observe: async () => {
+          const [cluster, constraints] = [await observeCluster(session, step), await readConstraints(session)];
+          await cleaner.look(cluster, constraints);
+          return { cluster, constraints };
+        },
+        isDone: ({ cluster, constraints }) =>
+          gateProblems(step.node, cluster, constraints).length === 0 && cleaner.isSettled(),
         describe: ({ cluster, constraints }) => gateProblems(step.node, cluster, constraints).join('; '),
         progress: ({ cluster }) =>
           cluster.drbd.donePercent === undefined ? {} : { percent: Math.floor(cluster.drbd.donePercent) },
         whatNow: 'Look at "crm_mon -1 -r" and "drbdadm status r0" on both nodes.',
       });
-      return { result: 'unchanged', observed: describeCluster(seen.cluster), primary: seen.cluster.primary ?? '' };
+      const observed = describeCluster(seen.cluster);
+      const primary = seen.cluster.primary ?? '';
+      const cleanedUp = cleaner.cleanedUp();
+      if (cleanedUp.length > 0) {
+        const done = `cleaned up, with the resource running again and nothing else wrong: ${cleanedUp.join('; ')}`;
+        return { result: 'changed', observed: cleanedUp.join('; '), done, verified: observed, primary, cleanedUp };
+      }
+      if (!(await session.wasDoneBy(step))) return { result: 'unchanged', observed, primary };
+      const lost = `failed actions, by an earlier try whose report was lost ("journalctl -t hadb" on ${step.node} has them)`;
+      return { result: 'changedEarlier', observed, done: `cleaned up ${lost}`, primary, cleanedUp: [lost] };
     },
 
     /**
@@ -215,6 +251,87 @@ export function createClusterMoveActivities({ sessions }: ClusterMoveDependencie
       });
     },
   };
+}
+
+/** Watches a pair for failed actions that are all that is wrong with it, and cleans up those that tell of the past only. */
+function createCleaner(session: NodeSession, step: NodeStep, settling: SettlingTimes) {
+  const cleaned: FailedAction[] = [];
+  let cleanedAt: number | undefined;
+  let failuresSince: number | undefined;
+  return {
+    /** Errors: AssertionFailed, GuardRefused. */
+    async look(cluster: ObservedCluster, constraints: string[]): Promise<void> {
+      const { state } = cluster;
+      const besides = clusterProblems({ ...state, failures: [] }, step.specification);
+      const isOnlyFailures =
+        state.failures.length > 0 &&
+        gateProblems(step.node, { ...cluster, problems: besides }, constraints).length === 0;
+      const isWorthALook = isOnlyFailures || hasFailureForGood(state);
+      failuresSince = isWorthALook ? (failuresSince ?? Date.now()) : undefined;
+      if (failuresSince === undefined || Date.now() - failuresSince < settling.failuresMs) return;
+      failuresSince = undefined;
+      const { passing, lasting } = sortFailedActions(state);
+      const back = passing.filter((failure) => cleaned.some((earlier) => isSameAction(earlier, failure)));
+      if (lasting.length > 0 || back.length > 0) throw failedActionsLeft(step, cluster, lasting, back);
+      for (const [first, ...more] of groupBySite(passing)) {
+        const reason = [first, ...more].map(describeWithTime).join('; ');
+        await session.change(step, renderCleanUp({ resource: first.resource, node: first.node, reason }), {
+          timeoutMs: CLEAN_UP_LIMIT_MS,
+        });
+        cleaned.push(first, ...more);
+        cleanedAt = Date.now();
+      }
+    },
+    isSettled: (): boolean => cleanedAt === undefined || Date.now() - cleanedAt >= settling.cleanedMs,
+    cleanedUp: (): string[] => cleaned.map(describeWithTime),
+  };
+}
+
+/** `crm_resource` waits for the answers of the controllers, a minute at most. */
+const CLEAN_UP_LIMIT_MS = 90_000;
+
+const describeWithTime = (failure: FailedAction): string =>
+  `${describeFailedAction(failure)}${failure.at === undefined ? '' : `, at ${failure.at}`}`;
+
+/** Whatever else is still on its way: no wait makes such a one undone. What an absent node left behind is gone when it comes back. */
+const hasFailureForGood = ({ failures, nodes }: ClusterState): boolean =>
+  failures.some(
+    ({ operation, node }) =>
+      operation !== 'monitor' && nodes.some(({ name, online, pending }) => name === node && online && !pending),
+  );
+
+const isSameAction = (one: FailedAction, other: FailedAction): boolean =>
+  one.resource === other.resource && one.node === other.node && one.operation === other.operation;
+
+/** A clean-up is for a resource on a node, whatever failed there. */
+function groupBySite(failures: readonly FailedAction[]): [FailedAction, ...FailedAction[]][] {
+  const sites = new Map<string, [FailedAction, ...FailedAction[]]>();
+  for (const failure of failures) {
+    const site = `${failure.resource} ${failure.node}`;
+    const known = sites.get(site);
+    if (known === undefined) sites.set(site, [failure]);
+    else known.push(failure);
+  }
+  return [...sites.values()];
+}
+
+function failedActionsLeft(
+  { specification }: NodeStep,
+  cluster: ObservedCluster,
+  lasting: readonly FailedAction[],
+  back: readonly FailedAction[],
+): HadbError {
+  const [named] = lasting.length > 0 ? lasting : back;
+  const why =
+    lasting.length > 0
+      ? 'failed actions are left that are no note of the past'
+      : 'an action that was cleaned up failed again';
+  const which = [...lasting, ...back].map(describeWithTime).join('; ');
+  return new HadbError('AssertionFailed', `the pair is not as before: ${why}: ${which}`, {
+    subject: specification.name,
+    observed: describeCluster(cluster),
+    whatNow: `Find the reason on ${named?.node ?? 'the node'} ("journalctl -u pacemaker"); nothing of this was cleaned up. Then "crm resource cleanup ${named?.resource ?? ''}", and decide "retry".`,
+  });
 }
 
 function gateProblems(node: string, { state, drbd, problems }: ObservedCluster, constraints: string[]): string[] {

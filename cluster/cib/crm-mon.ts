@@ -14,11 +14,21 @@ export interface ClusterState {
   nodes: ClusterNode[];
   resources: ClusterResource[];
   /** Operations that failed and were not cleaned up. */
-  failures: { resource: string; node: string; operation: string; exitStatus: string; reason: string }[];
+  failures: FailedAction[];
   failCounts: { resource: string; node: string; count: number }[];
   /** Location constraints with a negative score that are in force, those of the fence-peer handler and of moves among them. */
   bans: { id: string; resource: string; node: string; promotedOnly: boolean }[];
   fencing: { action: string; target: string; status: string; completed?: string }[];
+}
+
+export interface FailedAction {
+  resource: string;
+  node: string;
+  operation: string;
+  exitStatus: string;
+  reason: string;
+  /** As Pacemaker writes it: `2026-11-22 18:23:53Z`. */
+  at?: string;
 }
 
 export interface ClusterNode {
@@ -112,15 +122,31 @@ export function clusterProblems(state: ClusterState, specification: ClusterSpeci
     ),
     ...placementProblems(state),
     ...state.resources.flatMap(resourceProblems),
-    ...state.failures.map(
-      ({ resource, node, operation, exitStatus, reason }) =>
-        `${operation} of ${resource} failed on ${node}: ${exitStatus}${reason === '' ? '' : ` (${reason})`}`,
-    ),
+    ...state.failures.map(describeFailedAction),
     ...state.bans.map(({ id, resource, node }) => `${resource} is kept away from ${node} by the constraint ${id}`),
     ...state.fencing
       .filter(({ status }) => status !== 'success')
       .map(({ action, target, status }) => `fencing (${action}) of ${target} is ${status}`),
   ];
+}
+
+export const describeFailedAction = ({ resource, node, operation, exitStatus, reason }: FailedAction): string =>
+  `${operation} of ${resource} failed on ${node}: ${exitStatus}${reason === '' ? '' : ` (${reason})`}`;
+
+/**
+ * Failed actions of a pair that has nothing else to complain of. `passing`: a monitor that failed and whose resource runs again, so that what is left is a
+ * note of the past. Everything else is `lasting`: a failed stop, start or promotion tells of something that may well fail again when it matters.
+ */
+export function sortFailedActions(state: ClusterState): { passing: FailedAction[]; lasting: FailedAction[] } {
+  const isPassing = ({ resource, node, operation }: FailedAction): boolean => {
+    const own = resource.replace(/:\d+$/, '');
+    const runsOn = nodesOf(state, own);
+    return operation === 'monitor' && (own === RESOURCES.drbd ? runsOn.includes(node) : runsOn.length === 1);
+  };
+  return {
+    passing: state.failures.filter(isPassing),
+    lasting: state.failures.filter((failure) => !isPassing(failure)),
+  };
 }
 
 function nodeProblems(name: string, node: ClusterNode | undefined): string[] {
@@ -192,16 +218,18 @@ function readResource(resource: XmlElement): ClusterResource {
 
 export const MODERN_ROLES: Record<string, string> = { Master: 'Promoted', Slave: 'Unpromoted' };
 
-function readFailure(failure: XmlElement): ClusterState['failures'][number] {
+function readFailure(failure: XmlElement): FailedAction {
   // `mysqld_monitor_10000`: resource, operation, interval.
   const key = attributeOf(failure, 'op_key') ?? attributeOf(failure, 'id') ?? '';
   const [, resource = key, operation = ''] = /^(.*)_([a-z-]+)_\d+$/.exec(key) ?? [];
+  const at = attributeOf(failure, 'last-rc-change');
   return {
     resource,
     operation: attributeOf(failure, 'task') ?? operation,
     node: attributeOf(failure, 'node') ?? '',
     exitStatus: attributeOf(failure, 'exitstatus') ?? '',
     reason: attributeOf(failure, 'exitreason') ?? '',
+    ...(at === undefined ? {} : { at }),
   };
 }
 

@@ -68,6 +68,29 @@ case $value in on|true) echo on ;; *) echo off ;; esac
 `;
 
 /**
+ * Clears the failed monitors of a resource on a node, so that Pacemaker looks again what is there. Refused unless they are all that is wrong: no
+ * failed operation of another kind, nothing blocked or failed now, no unclean node, no fencing that did not succeed. The reason goes to the
+ * system's log first: Pacemaker forgets what it cleans up.
+ */
+export const renderCleanUp = (what: { resource: string; node: string; reason: string }): string =>
+  `${REFUSE}${assign(what)}
+view=$(crm_mon -1 --output-as=xml 2>/dev/null) || refuse "Pacemaker does not answer on this node"
+lines() { printf '%s\\n' "$view" | grep -o "$1" || :; }
+options=$(lines '<cluster_options [^>]*>')
+case $options in *' maintenance-mode="false"'*) ;; *) refuse "the cluster is in maintenance mode: $options" ;; esac
+unclean=$(lines '<node [^>]*unclean="true"[^>]*>')
+[ -z "$unclean" ] || refuse "a node is unclean: $unclean"
+fencing=$(lines '<fence_event [^>]*>' | grep -v ' status="success"' || :)
+[ -z "$fencing" ] || refuse "a fencing has not succeeded: $fencing"
+broken=$(lines '<resource [^>]*>' | grep -e ' failed="true"' -e ' blocked="true"' || :)
+[ -z "$broken" ] || refuse "a resource has failed or is blocked now: $broken"
+other=$(lines '<failure [^>]*>' | grep -v ' task="monitor"' || :)
+[ -z "$other" ] || refuse "another operation than a monitor has failed: $other"
+logger -t hadb -- "cleaning up the failed actions of $resource on $node: $reason"
+crm_resource --cleanup --resource "$resource" --node "$node"
+`;
+
+/**
  * The machine goes down in its own order, so that the cluster is told. A second from now, so that the answer still arrives.
  */
 export const renderShutdown = ({ peer }: { peer: string }): string => `${assign({ peer })}

@@ -163,6 +163,34 @@ describe('a drill', () => {
   });
 });
 
+describe('failed actions that were cleaned up at the end', () => {
+  const cleanedUp = ['monitor of mysqld failed on hadb01: error, at 2026-11-22 18:23:53Z'];
+  const healthyAgain = async () => ({ result: 'changed', observed: '', done: '', primary: 'hadb02', cleanedUp });
+
+  it.each(['switchover', 'manual'] as const)('stand in the verdict of a drill of kind %s', async (kind) => {
+    const { result: progress } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.answers['awaitPairHealthy'] = [healthyAgain];
+      return (await worker.start('failoverDrill', input({ kind }))).result();
+    });
+
+    expect(progress.verdict?.passed).toBe(true);
+    expect(progress.sentence).toContain('; a failed action was cleaned up afterwards');
+    expect(progress.verdict?.checks.at(-1)).toMatchObject({
+      name: 'failed actions cleaned up',
+      detail: expect.stringContaining('monitor of mysqld failed on hadb01') as string,
+    });
+  });
+
+  it('stand in the closing sentence of a switchover', async () => {
+    const { result: progress } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.answers['awaitPairHealthy'] = [healthyAgain];
+      return (await worker.start('switchover', input())).result();
+    });
+
+    expect(progress.sentence).toContain('cleaned up afterwards: monitor of mysqld failed on hadb01');
+  });
+});
+
 describe('a switchover', () => {
   it('moves the primary, takes its constraint back and asks from outside before and after', async () => {
     const { result: progress, cluster } = await withCluster(async (worker): Promise<Progress> =>

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { clusterProblems, nodesOf, parseCrmMon, promotedNodes } from '../../../cluster/cib/crm-mon';
+import { clusterProblems, nodesOf, parseCrmMon, promotedNodes, sortFailedActions } from '../../../cluster/cib/crm-mon';
 import { specificationOf } from '../specimens';
 
 /** Printed by the real crm_mon over states that crm_simulate made of hadb's CIB. */
@@ -126,6 +126,57 @@ describe.each(['2.1.5', '3.0.3'])('parseCrmMon, Pacemaker %s', (version) => {
   ])('sees %s', (_, change, expected) => {
     expect(change(healthy)).not.toBe(healthy);
     expect(problems(change(healthy))).toContain(expected);
+  });
+});
+
+describe('failed actions', () => {
+  const FAILED = captured('2.1.5-monitor-failed');
+  const failedAction = (changes: Record<string, string>) =>
+    Object.entries(changes).reduce(
+      (text, [name, value]) => text.replace(new RegExp(`(<failure [^>]*\\b${name}=)"[^"]*"`), `$1"${value}"`),
+      FAILED,
+    );
+
+  it('carry their time', () => {
+    expect(parseCrmMon(FAILED).failures).toEqual([
+      {
+        resource: 'mysqld',
+        node: 'hadb01',
+        operation: 'monitor',
+        exitStatus: 'error',
+        reason: 'Simulated action result',
+        at: '2026-11-22 18:23:53Z',
+      },
+    ]);
+  });
+
+  it.each<[string, string, 'passing' | 'lasting']>([
+    ['a monitor, its resource runs again', FAILED, 'passing'],
+    ['a monitor on the other node, its resource has moved here', failedAction({ node: 'hadb02' }), 'passing'],
+    [
+      'a monitor of a copy that runs there',
+      failedAction({ op_key: 'drbd_mysql_monitor_31000', node: 'hadb02' }),
+      'passing',
+    ],
+    ['a stop', failedAction({ op_key: 'mysqld_stop_0', task: 'stop' }), 'lasting'],
+    ['a start', failedAction({ op_key: 'mysqld_start_0', task: 'start', node: 'hadb02' }), 'lasting'],
+    ['a promotion', failedAction({ op_key: 'drbd_mysql_promote_0', task: 'promote' }), 'lasting'],
+    ['a monitor of something that runs nowhere', failedAction({ op_key: 'ghost_monitor_10000' }), 'lasting'],
+    [
+      'a monitor of a copy that does not run there',
+      failedAction({ op_key: 'drbd_mysql_monitor_31000', node: 'hadb02' }).replace(
+        /role="Unpromoted" active="true"/,
+        'role="Stopped" active="false"',
+      ),
+      'lasting',
+    ],
+  ])('that are %s', (_what, text, kind) => {
+    const sorted = sortFailedActions(parseCrmMon(text));
+
+    expect({ passing: sorted.passing.length, lasting: sorted.lasting.length }).toEqual({
+      passing: kind === 'passing' ? 1 : 0,
+      lasting: kind === 'lasting' ? 1 : 0,
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 import { renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
 import { databaseProfile } from '../../../cluster/database/profile';
 import {
+  renderCleanUp,
   renderClearMove,
   renderConstraintsRead,
   renderMovePrimary,
@@ -144,6 +145,59 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
 
     expect(stdout).toContain(`exit ${EXIT.guardRefused}`);
     expect(stderr).toContain('not primary');
+  });
+
+  const failed = (operation: string) => `crm_simulate -x /tmp/cib.xml -S -O /tmp/one.xml >/dev/null
+crm_simulate -x /tmp/one.xml -i ${operation} -S -O /tmp/two.xml >/dev/null
+crm_simulate -x /tmp/two.xml -S -O /tmp/cib.xml >/dev/null`;
+  const cleanUp = renderCleanUp({ resource: 'mysqld', node: 'hadb01', reason: "monitor failed: it's over" });
+  /** The real tool has no controller to ask here; that it takes these words is another test's. */
+  const noting = (script: string) =>
+    `crm_resource() { echo "crm_resource $*" >>/tmp/calls; }
+logger() { echo "logger $*" >>/tmp/calls; }
+${script}`;
+
+  it('clean up a monitor that failed and is over, and leave the reason in the log first', () => {
+    const { stdout } = inNode([failed('mysqld_monitor_10000@hadb01=1'), noting(cleanUp)]);
+
+    expect(stdout).toContain(`calls
+logger -t hadb -- cleaning up the failed actions of mysqld on hadb01: monitor failed: it's over
+crm_resource --cleanup --resource mysqld --node hadb01
+`);
+  });
+
+  it('clean up in words that the tool knows', () => {
+    const { stderr } = inNode([failed('mysqld_monitor_10000@hadb01=1'), `logger() { :; }\n${cleanUp}`]);
+
+    expect(stderr).toContain('Dry run: skipping clean-up of mysqld on hadb01');
+  });
+
+  const failedFencing = `cat >/usr/local/bin/crm_mon <<'EOF'
+#!/bin/sh
+/usr/sbin/crm_mon "$@" | sed 's|<status |<fence_history status="0"><fence_event status="failed" action="reboot" target="hadb02"/></fence_history><status |'
+EOF
+chmod 0755 /usr/local/bin/crm_mon`;
+  const failedStop = `sed -i 's/\\(id="mysqld_last_failure_0" operation_key="mysqld_\\)monitor_10000" operation="monitor"/\\1stop_0" operation="stop"/' /tmp/cib.xml`;
+  it.each([
+    ['a stop has failed', failedStop, 'task="stop"'],
+    [
+      'the resource has just failed anew',
+      `crm_simulate -x /tmp/cib.xml -i mysqld_monitor_10000@hadb01=1 -O /tmp/anew.xml >/dev/null; cp /tmp/anew.xml /tmp/cib.xml`,
+      'has failed or is blocked now: <resource id="mysqld"',
+    ],
+    ['a start has failed elsewhere', failed('mysqld_start_0@hadb02=1'), 'another operation than a monitor has failed'],
+    ['a fencing has not succeeded', failedFencing, 'a fencing has not succeeded'],
+    [
+      'the cluster is in maintenance',
+      `sed -i 's/\\(name="maintenance-mode" value=\\)"false"/\\1"true"/' /tmp/cib.xml`,
+      'maintenance mode',
+    ],
+  ])('clean up nothing when %s', (_why, spoil, text) => {
+    const { stdout, stderr } = inNode([failed('mysqld_monitor_10000@hadb01=1'), spoil, noting(cleanUp)]);
+
+    expect(stdout).toContain(`exit ${EXIT.guardRefused}\ncalls\n`);
+    expect(stdout).not.toContain('crm_resource');
+    expect(stderr).toContain(text);
   });
 
   it('do not end Pacemaker on the primary while the other one would take over', () => {
