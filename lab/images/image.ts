@@ -109,7 +109,8 @@ export function buildPrograms(): readonly HostProgram[] {
   return isRoot() ? BUILD_PROGRAMS : [...BUILD_PROGRAMS, 'fakeroot', 'newuidmap'];
 }
 
-function hashInputs(kind: ImageKind, overlay: readonly TarEntry[], kernel: UmlKernel | undefined): string {
+/** Key of the image in the cache: a hash of everything that goes into it. */
+export function hashInputs(kind: ImageKind, overlay: readonly TarEntry[], kernel: UmlKernel | undefined): string {
   return createHash('sha256')
     .update(
       JSON.stringify([FORMAT, ROOT_SIZE_GIB, kind, imageContents(kind), kernel?.executable, kernel?.packageVersion]),
@@ -313,7 +314,8 @@ async function removeUnfinished(images: string): Promise<void> {
   }
 }
 
-function readOverlay(): TarEntry[] {
+/** Our own files of every image. */
+export function readOverlay(): TarEntry[] {
   const root = join(sourceDirectory(), 'overlay');
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
     .map((name) => join(root, name))
