@@ -1,9 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { runLabCommand } from '../../lab/cli';
 import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
 import { labDirectory } from '../../lab/lab';
+import { openStore } from '../../lab/control/store';
+import { writeMachineSettings } from '../../lab/machine-settings';
+import { virtualMachine } from './control/resources-for-tests';
 
 describe('hadb lab', () => {
   let stateDirectory: string;
@@ -55,6 +58,50 @@ describe('hadb lab', () => {
       err: expect.stringContaining('has no machine hadb01'),
     });
     expect(await run('down')).toMatchObject({ code: 0 });
+  });
+
+  it('shows the end of a log, and what is added to it until the interrupt, also after a rotation', async () => {
+    const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+    const log = join(directory, 'control.log');
+    writeLabDocument(directory, createLabDocument(directory, 1));
+    writeFileSync(log, 'one\ntwo\nthree\n');
+    const interrupt = new AbortController();
+    let out = '';
+    const shows = async (text: string) => {
+      while (!out.includes(text)) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+
+    const ended = runLabCommand(['logs', 'control', '--lines', '2', '--follow'], {
+      process: { stdout: { write: (text) => (out += text) }, stderr: { write: () => undefined } },
+      interrupt: interrupt.signal,
+      settings: { temporalEnvironment: { HADB_STATE_DIR: stateDirectory } },
+    });
+    await shows('three');
+    appendFileSync(log, 'four\n');
+    await shows('four');
+    writeFileSync(log, 'new\n');
+    await shows('new');
+    interrupt.abort();
+
+    expect(await ended).toBe(0);
+    expect(out).toBe('two\nthree\nfour\nnew\n');
+  });
+
+  it('shows the console of a machine by its name or its id', async () => {
+    const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+    const vm = virtualMachine('hadb01', '/nic');
+    const consoleFile = join(directory, 'machines', vm.guid, 'console.log');
+    mkdirSync(dirname(consoleFile), { recursive: true });
+    writeMachineSettings(directory, { engine: 'uml', images: [] });
+    writeFileSync(consoleFile, 'Linux version 7\nhadb01 login:\n');
+    openStore(join(directory, 'control')).put({
+      ...vm,
+      hidden: { image: 'golden', provisioned: false, deallocated: false },
+    });
+
+    expect(await run('console', 'HADB01', '--lines', '1')).toEqual({ code: 0, out: 'hadb01 login:\n', err: '' });
+    expect(await run('console', vm.guid)).toMatchObject({ out: 'Linux version 7\nhadb01 login:\n' });
+    expect(await run('console', 'hadb02')).toMatchObject({ code: 1, err: expect.stringContaining('it has: hadb01') });
   });
 
   it('knows the states of a disk', async () => {

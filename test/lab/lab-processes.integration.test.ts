@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { labDirectory, labDown, labStatus, labUp, wireDirectory } from '../../lab/lab';
@@ -92,6 +94,24 @@ describe('the processes of the lab', () => {
     expect(address).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     expect(processesOf(stateDirectory)).toEqual([]);
     expect(readdirSync(stateDirectory).sort()).toEqual(['cache', 'image']);
+  }, 120_000);
+
+  it('do not begin on a port that another program has taken meanwhile, and say how to find it', async () => {
+    await up();
+    await labDown({ settings: settings() });
+    const port = Number(new URL(readLabDocument(labDirectory(settings()))?.armEndpoint ?? '').port);
+    const other = createServer().listen(port, '127.0.0.1');
+    await once(other, 'listening');
+
+    try {
+      await expect(up()).rejects.toMatchObject({
+        code: 'ControlFailed',
+        message: expect.stringContaining(`ss -ltnp 'sport = ${port}'`),
+      });
+    } finally {
+      other.close();
+    }
+    expect(await up()).toMatchObject({ control: expect.any(Number), warnings: [] });
   }, 120_000);
 
   it('move every packet while control is dead', async () => {
