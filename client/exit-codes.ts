@@ -3,7 +3,11 @@ import type { FailureCode } from '../cluster/errors';
 /** What a program that calls `hadb` may rely on; `docs/exit-codes.md` is compared with this table by a test. */
 export const EXIT_CODES = {
   passed: { code: 0, meaning: 'the run passed, or the command did what it was asked' },
-  failed: { code: 1, meaning: 'the run failed, a check did not hold, or `doctor` found something missing' },
+  failed: {
+    code: 1,
+    meaning:
+      'the run failed, a check did not hold, something is missing on this machine, or an embedded piece does not start',
+  },
   changes: { code: 2, meaning: 'of `plan --detailed-exitcode`: a build would change something' },
   unknown: { code: 2, meaning: 'the verdict is unknown: a run timed out or ended without a verdict' },
   refused: {

@@ -148,9 +148,16 @@ function otherProcesses(directory: string, named: readonly PieceStatus[]): Piece
 }
 
 /** Errors of the lab say what to do next; anything else is a defect and keeps its stack. */
-const LAB_ERRORS = ['LabError', 'LabStateError', 'MissingProgramsError'];
+const LAB_ERRORS = [
+  'HostProgramError',
+  'LabError',
+  'LabStateError',
+  'MissingProgramsError',
+  'MountedBuildError',
+  'NoEngineError',
+];
 
-function asClientError(error: unknown): unknown {
+export function asClientError(error: unknown): unknown {
   if (!(error instanceof Error) || !LAB_ERRORS.includes(error.name)) return error;
   return new ClientError('HADB_E4010', 'failed', error.message, { cause: error });
 }

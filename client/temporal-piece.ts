@@ -45,7 +45,7 @@ export function createTemporalPiece(settings: TemporalCliSettings): TemporalPiec
         return targetOf(server.address, server.uiUrl);
       } catch (error) {
         if (!hasName(error, 'TemporalServerError')) throw error;
-        throw new ClientError('HADB_E4010', 'internal', error.message, { cause: error });
+        throw new ClientError('HADB_E4010', 'failed', error.message, { cause: error });
       }
     },
     target() {

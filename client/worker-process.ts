@@ -44,7 +44,7 @@ export function createWorkerProcess({ stateDirectory, codeDirectory }: WorkerPro
       if (!existsSync(entry)) {
         throw new ClientError(
           'HADB_E4010',
-          'internal',
+          'failed',
           `the worker is not built (${entry} is missing): run npm run build`,
         );
       }
@@ -96,7 +96,7 @@ async function refuseEarlyEnd(process: OwnedProcess): Promise<void> {
     const tail = readText(process.logFile)?.trim().split('\n').slice(-20).join('\n') ?? '';
     throw new ClientError(
       'HADB_E4010',
-      'internal',
+      'failed',
       `the worker ended at once. Its log is ${process.logFile}, and ends with:\n${tail}`,
     );
   }

@@ -34,6 +34,19 @@ export class MissingProgramsError extends Error {
   }
 }
 
+/** A program of the host failed: its command, exit code and last lines. */
+export class HostProgramError extends Error {
+  override readonly name = 'HostProgramError';
+  constructor(command: string, code: number | string, tail: readonly string[]) {
+    const text = tail.join('\n');
+    const isFull = /No space left on device|ENOSPC|Disk quota exceeded/i.test(text);
+    super(`${command} … ended with ${code}:\n${text}${isFull ? `\n${FULL}` : ''}`);
+  }
+}
+
+const FULL =
+  'The disk is full. Free some space, or keep images elsewhere with HADB_CACHE_DIR (building one needs room below TMPDIR, too), then start again.';
+
 export function hasProgram(program: string): boolean {
   return spawnSync('sh', ['-c', WITH_SYSTEM_PATH, 'sh', 'which', program], { stdio: 'ignore' }).status === 0;
 }
@@ -100,7 +113,7 @@ export async function runProgram(command: string, args: readonly string[], optio
     child.on('close', (status, signal) => resolve(status ?? signal ?? 'unknown'));
   });
   if (code !== 0) {
-    throw new Error(`${command} ${args.slice(0, 4).join(' ')} … ended with ${code}:\n${tail.join('\n')}`);
+    throw new HostProgramError(`${command} ${args.slice(0, 4).join(' ')}`, code, tail);
   }
   return output;
 }

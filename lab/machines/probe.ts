@@ -55,8 +55,17 @@ export async function probeEngines(image: Image, options: ProbeOptions): Promise
     writeFileAtomically(file, JSON.stringify({ host, choice }, undefined, 2), 0o644);
     return choice;
   }
-  const reasons = findings.map(({ engine, reason }) => `${engine}: ${reason}`).join('\n');
-  throw new Error(`no engine can run virtual machines on this computer:\n${reasons}`);
+  throw new NoEngineError(findings);
+}
+
+export class NoEngineError extends Error {
+  override readonly name = 'NoEngineError';
+  constructor(findings: readonly EngineFinding[]) {
+    const reasons = findings.map(({ engine, reason }) => `${engine}: ${reason}`).join('\n');
+    super(
+      `no engine can run virtual machines on this computer:\n${reasons}\nOne of them is enough; "hadb doctor" names the packages.`,
+    );
+  }
 }
 
 export async function probeEngine(engine: EngineName, image: Image): Promise<EngineFinding> {

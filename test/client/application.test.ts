@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateHelpTextForAllCommands } from '@stricli/core';
 import { application, runCommandLine } from '../../client/application';
+import { readLabSettings } from '../../settings';
 import { ClientError } from '../../client/messages';
 import { TemporalUnreachable } from '../../client/watched-run';
 import type { RunEnding } from '../../client/watched-run';
@@ -191,6 +192,20 @@ describe('exit codes', () => {
     expect(exit).toBe(69);
     expect(context.process.stderr.text).toContain('hadb up');
     expect(context.process.stderr.text).toContain('TEMPORAL_ADDRESS');
+  });
+
+  it('of a variable with a wrong value is 64, and says which values there are', async () => {
+    const embedded = () => {
+      readLabSettings({ HADB_LAB_ENGINE: 'xen' });
+      throw new Error('not reached');
+    };
+
+    const { context, exit } = await hadb('up', {}, { overrides: { embedded } });
+
+    expect(exit).toBe(64);
+    expect(context.process.stderr.text).toBe(
+      'error: HADB_LAB_ENGINE is "xen"; use one of kvm, uml, tcg, or unset it to let the lab probe.\n',
+    );
   });
 
   it('of a defect is 70, with the stack', async () => {

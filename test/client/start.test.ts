@@ -1,3 +1,7 @@
+import { asClientError } from '../../client/start';
+import { HostProgramError, MissingProgramsError } from '../../lab/images/host-programs';
+import { LabError } from '../../lab/lab';
+import { NoEngineError } from '../../lab/machines/probe';
 import { runCommandLine } from '../../client/application';
 import { ClientError } from '../../client/messages';
 import type { RunEnding } from '../../client/watched-run';
@@ -88,5 +92,22 @@ describe('npm start', () => {
     expect(journal).toEqual([]);
     expect(exit).toBe(1);
     expect(context.process.stderr.text).toContain('install patchelf');
+  });
+});
+
+describe('what the lab says when it does not come up', () => {
+  it.each([
+    new MissingProgramsError(['qemu-system-x86']),
+    new NoEngineError([{ engine: 'uml', usable: false, reason: 'no kernel' }]),
+    new HostProgramError('mmdebstrap', 25, ['No space left on device']),
+    new LabError('NoSpace', 'free some'),
+  ])('is told as it is, with a code and without a stack: $name', (error) => {
+    expect(asClientError(error)).toMatchObject({ code: 'HADB_E4010', exit: 'failed', message: error.message });
+  });
+
+  it('is a defect when it is anything else', () => {
+    const defect = new TypeError('x is not a function');
+
+    expect(asClientError(defect)).toBe(defect);
   });
 });
