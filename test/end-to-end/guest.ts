@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -32,13 +32,22 @@ export interface Guest {
   run(command: string, options?: { timeoutMs?: number }): Promise<CommandResult>;
   /** Host key that the guest serves. */
   readServedHostKey(timeoutMs: number): Promise<string>;
-  close(): void;
+  close(): Promise<void>;
 }
 
-export async function createGuest(image: Image, options: { name: string; memoryMiB: number }): Promise<Guest> {
+/** What the other end of the machine's wire is plugged into, and where SSH of the machine is reached through it. */
+export interface Plug {
+  host: string;
+  sshPort: number;
+  close(): Promise<void>;
+}
+
+export async function createGuest(
+  image: Image,
+  options: { name: string; memoryMiB: number; plugIn?: (machine: Machine) => Promise<Plug> },
+): Promise<Guest> {
   const directory = mkdtempSync(join(tmpdir(), 'hadb-machine-'));
   const [switchPort, machinePort] = [await freeUdpPort(), await freeUdpPort()];
-  const sshPort = await freeTcpPort();
   const adminKey = utils.generateKeyPairSync('ed25519');
   const hostKeys = utils.generateKeyPairSync('ed25519');
   const machine: Machine = {
@@ -69,15 +78,15 @@ export async function createGuest(image: Image, options: { name: string; memoryM
     prefixLength: 24,
     gateway: '10.10.10.1',
   });
-  const gateway = startGateway(machine, sshPort);
-  const connection = { port: sshPort, privateKey: adminKey.private };
+  const plug = await (options.plugIn ?? startGateway)(machine);
+  const connection = { host: plug.host, port: plug.sshPort, privateKey: adminKey.private };
   return {
     machine,
     hostKey: hostKeys.public.split(' ').slice(0, 2).join(' '),
     run: (command, { timeoutMs = 60_000 } = {}) => runUntil(connection, command, timeoutMs),
     readServedHostKey: (timeoutMs) => readHostKey(connection, timeoutMs),
-    close: () => {
-      gateway.kill('SIGKILL');
+    close: async () => {
+      await plug.close();
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -100,7 +109,8 @@ runcmd:
 }
 
 /** The lab's gateway in small: QEMU without a machine, slirp on one side and the guest's wire on the other. */
-function startGateway({ nic: { wiring } }: Machine, sshPort: number): ChildProcess {
+async function startGateway({ nic: { wiring } }: Machine): Promise<Plug> {
+  const sshPort = await freeTcpPort();
   const wire = [
     'l2tpv3,id=wire,src=127.0.0.1,dst=127.0.0.1,udp=on,txsession=1,rxsession=1,counter=off',
     `srcport=${wiring.switchPort},dstport=${wiring.machinePort}`,
@@ -110,7 +120,7 @@ function startGateway({ nic: { wiring } }: Machine, sshPort: number): ChildProce
     'user,id=slirp,net=10.10.10.0/24,host=10.10.10.1,restrict=on',
     `hostfwd=tcp:127.0.0.1:${sshPort}-${ADDRESS}:22`,
   ];
-  return spawn(
+  const gateway = spawn(
     'qemu-system-x86_64',
     [
       ...'-machine none -nodefaults -nographic -monitor none -serial none'.split(' '),
@@ -123,9 +133,17 @@ function startGateway({ nic: { wiring } }: Machine, sshPort: number): ChildProce
     // It warns on each start that its hub has no network card.
     { stdio: 'ignore' },
   );
+  return {
+    host: '127.0.0.1',
+    sshPort,
+    close: async () => {
+      gateway.kill('SIGKILL');
+    },
+  };
 }
 
 interface Connection {
+  host: string;
   port: number;
   privateKey: string;
 }
@@ -147,7 +165,7 @@ async function runUntil(connection: Connection, command: string, timeoutMs: numb
   }
 }
 
-function connect({ port, privateKey }: Connection): Promise<Client> {
+function connect({ host, port, privateKey }: Connection): Promise<Client> {
   const client = new Client();
   return new Promise((resolve, reject) => {
     client.once('ready', () => resolve(client));
@@ -156,7 +174,7 @@ function connect({ port, privateKey }: Connection): Promise<Client> {
       reject(error);
     });
     client.once('close', () => reject(new Error('the connection was closed')));
-    client.connect({ host: '127.0.0.1', port, username: ADMIN, privateKey, readyTimeout: 20_000 });
+    client.connect({ host, port, username: ADMIN, privateKey, readyTimeout: 20_000 });
   });
 }
 
@@ -184,7 +202,7 @@ async function readHostKey(connection: Connection, timeoutMs: number): Promise<s
       client.on('error', () => resolve(undefined));
       client.on('close', () => resolve(undefined));
       client.connect({
-        host: '127.0.0.1',
+        host: connection.host,
         port: connection.port,
         username: ADMIN,
         privateKey: connection.privateKey,
@@ -211,7 +229,7 @@ function freeUdpPort(): Promise<number> {
   });
 }
 
-function freeTcpPort(): Promise<number> {
+export function freeTcpPort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer();
     server.listen(0, '127.0.0.1', () => {

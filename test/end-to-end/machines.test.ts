@@ -49,7 +49,7 @@ describe.each(engines)('a machine under %s', (engine) => {
 
   afterAll(async () => {
     await driver.stop(guest.machine, 'hard', 0);
-    guest.close();
+    await guest.close();
   });
 
   it('answers SSH with the host key of its custom data', async () => {
