@@ -14,9 +14,11 @@ async function main() {
   const { address } = status.pieces.find(({ name }) => name === 'temporal');
   const connection = await Connection.connect({ address });
   try {
-    const handle = new Client({ connection }).workflow.getHandle(workflowId);
-    const [progress, history] = await Promise.all([handle.result(), handle.fetchHistory()]);
-    report(progress, history.events);
+    const client = new Client({ connection });
+    const { runId } = await client.workflow.getHandle(workflowId).describe();
+    const run = client.workflow.getHandle(workflowId, runId);
+    const progress = await run.result();
+    report(progress, (await run.fetchHistory()).events);
   } finally {
     await connection.close();
   }
