@@ -51,8 +51,12 @@ export function ensureTree(suite: keyof typeof SUITES): string {
   const directory = join(readDirectorySettings().cacheDirectory, 'test-tools');
   const tree = join(directory, `${suite}-${key}`);
   if (existsSync(tree)) {
-    // Says that it is in use: old ones go when a new one is made.
-    utimesSync(tree, new Date(), new Date());
+    try {
+      // Says that it is in use: old ones go when a new one is made.
+      utimesSync(tree, new Date(), new Date());
+    } catch {
+      // An ordinary user's tree belongs to another id; it is used all the same.
+    }
     return tree;
   }
   for (const tool of ['mmdebstrap', 'flock', 'unshare']) {
@@ -81,7 +85,7 @@ export function ensureTree(suite: keyof typeof SUITES): string {
 export function removeOldTrees(tree: string, suite: string): string {
   const hexadecimal = '[0-9a-f]'.repeat(16);
   return `find "$(dirname ${tree})" -mindepth 1 -maxdepth 1 -type d -name ${suite}-'${hexadecimal}' ! -path ${tree} -mtime +7 | while read -r old; do
-  mv "$old" "$old.removed" && rm -rf --one-file-system "$old.removed"
+  mv "$old" "$old.removed" && rm -rf --one-file-system "$old.removed" || echo "old tools stay in $old" >&2
 done`;
 }
 
