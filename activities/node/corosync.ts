@@ -10,11 +10,13 @@ import {
   renderCorosyncStart,
   renderCorosyncWrite,
   renderMembershipRead,
+  type Membership,
 } from '../../cluster/node/corosync-moves';
 import { concatenate, parseChecksums, type NodeFile } from '../../cluster/node/files';
 import type { StepOutcome } from '../../cluster/step';
 import { timingOf } from '../../cluster/timing';
 import { clusterSecrets } from '../connections/secrets';
+import type { NodeSession } from '../connections/node-session';
 import { performStep, type NodeStep } from '../step';
 import type { NodeDependencies } from './dependencies';
 import { waitUntil } from './waiting';
@@ -62,7 +64,7 @@ export function createCorosyncActivities({ sessions, secrets }: NodeDependencies
     async startCorosync(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
       return performStep(session, step, {
-        observe: async () => /^corosync=active$/m.test((await session.read(renderCorosyncRead())).stdout),
+        observe: () => isCorosyncActive(session),
         isDone: (active) => active,
         describe: (active) => (active ? 'Corosync runs' : 'Corosync does not run'),
         act: async () => {
@@ -75,20 +77,32 @@ export function createCorosyncActivities({ sessions, secrets }: NodeDependencies
     /** Errors: NotReady when the two do not find each other. */
     async awaitMembership(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
-      const active = /^corosync=active$/m.test((await session.read(renderCorosyncRead())).stdout);
       // A reset after its start: a boot does not start it before the build is over.
-      if (!active && step.observeOnly !== true) {
-        await session.change({ ...step, step: `${step.step}/run-time` }, renderCorosyncStart(), { timeoutMs: 100_000 });
-      }
-      const membership = await waitUntil(step, {
-        waitingFor: 'two members and quorum',
-        limitMs: MEMBERSHIP_LIMIT_MS,
-        observe: async () => parseMembership((await session.read(renderMembershipRead())).stdout),
-        isDone: ({ quorate, votes }) => quorate && votes === 2,
-        describe: ({ quorate, votes }) => `${votes} vote(s), ${quorate ? 'quorate' : 'no quorum'}`,
-        whatNow: 'Look at "corosync-cfgtool -n" on both nodes: UDP port 5405 must be open between them.',
-      });
+      const start = step.observeOnly !== true && !(await isCorosyncActive(session));
+      const membership = start
+        ? await startMember(session, { ...step, step: `${step.step}/run-time` })
+        : await awaitTwoMembers(session, step);
       return { result: 'unchanged', observed: `${membership.votes} votes, quorate: ${membership.members.join(', ')}` };
     },
   };
 }
+
+const isCorosyncActive = async (session: NodeSession): Promise<boolean> =>
+  /^corosync=active$/m.test((await session.read(renderCorosyncRead())).stdout);
+
+/** Starts Corosync and waits for two members and quorum: the peer is to be started as well. Errors: NotReady. */
+export async function startMember(session: NodeSession, step: NodeStep): Promise<Membership> {
+  await session.change(step, renderCorosyncStart(), { timeoutMs: 100_000 });
+  return awaitTwoMembers(session, step);
+}
+
+/** Errors: NotReady when the two do not find each other. */
+const awaitTwoMembers = (session: NodeSession, step: NodeStep): Promise<Membership> =>
+  waitUntil(step, {
+    waitingFor: 'two members and quorum',
+    limitMs: MEMBERSHIP_LIMIT_MS,
+    observe: async () => parseMembership((await session.read(renderMembershipRead())).stdout),
+    isDone: ({ quorate, votes }) => quorate && votes === 2,
+    describe: ({ quorate, votes }) => `${votes} vote(s), ${quorate ? 'quorate' : 'no quorum'}`,
+    whatNow: 'Look at "corosync-cfgtool -n" on both nodes: UDP port 5405 must be open between them.',
+  });

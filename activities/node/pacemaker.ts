@@ -17,6 +17,7 @@ import {
   renderCibRead,
   renderFirstConfiguration,
   renderPacemakerStart,
+  renderRefresh,
   renderServingRead,
   renderSimulation,
   withProperties,
@@ -28,11 +29,13 @@ import { timingOf } from '../../cluster/timing';
 import type { NodeSession } from '../connections/node-session';
 import { performStep, type NodeStep } from '../step';
 import { describeCluster, observeCluster } from './cluster-state';
+import { startMember } from './corosync';
 import { openPair, pairOf, type NodeDependencies } from './dependencies';
-import { toLevel } from './runtime';
+import { bringBack, toLevel } from './runtime';
 import { waitUntil } from './waiting';
 
-const ONLINE_LIMIT_MS = 180_000;
+/** A first start takes 6 to 24 s. What a reset undoes meanwhile is brought back by the next try. */
+const ONLINE_LIMIT_MS = 60_000;
 const HEALTHY_LIMIT_MS = 300_000;
 /** The status section of a live CIB changes with each result of an operation; the change is planned anew then. */
 const SWAP_TRIES = 10;
@@ -102,9 +105,13 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
       });
     },
 
-    /** Waits until both nodes are online and what runs is recognised, still in maintenance mode. Errors: NotReady. */
+    /**
+     * Waits until both nodes are online and what runs is recognised, still in maintenance mode. A reset or a death meanwhile is
+     * made good first: before the cluster manages anything, nobody else would. Errors: NotReady.
+     */
     async awaitAdopted(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
+      const broughtBack = step.observeOnly === true ? [] : await bringBackUnmanaged(dependencies, step);
       const { self, peer } = pairOf(step, step.node);
       const state = await waitUntil(step, {
         waitingFor: 'both nodes online, and the running resources recognised',
@@ -121,7 +128,11 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
         describe: describeState,
         whatNow: 'Look at "crm_mon -1 -r" on both nodes: in maintenance mode nothing is started, only recognised.',
       });
-      return { result: 'unchanged', observed: describeState(state) };
+      return {
+        result: 'unchanged',
+        observed: describeState(state),
+        ...(broughtBack.length === 0 ? {} : { done: `brought back: ${broughtBack.join(', ')}` }),
+      };
     },
 
     /**
@@ -257,6 +268,38 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
       mode,
     };
   }
+}
+
+/**
+ * Between the first start and the end of maintenance Pacemaker starts nothing by itself, and a boot does not start it: what a
+ * reset has undone is started here. Nothing, once either node's CIB has left the first start.
+ */
+async function bringBackUnmanaged(dependencies: NodeDependencies, step: NodeStep): Promise<string[]> {
+  const pair = Object.values(await openPair(dependencies, step, step.node)) as NodeSession[];
+  const { firstStartDcDeadtimeSeconds } = timingOf(step.specification).pacemaker;
+  const found = await Promise.all(
+    pair.map(async (session) => {
+      const { stdout } = await session.read(renderBuiltRead(`${firstStartDcDeadtimeSeconds}s`));
+      return {
+        session,
+        managed: /^cib=/m.test(stdout) && !/^seeded=yes$/m.test(stdout),
+        active: /^pacemaker=active$/m.test(stdout),
+      };
+    }),
+  );
+  if (found.some(({ managed }) => managed)) return [];
+  const context = { ...step, step: `${step.step}/run-time` };
+  const broughtBack = await bringBack(dependencies, step, 'answering');
+  const asleep = found.filter(({ active }) => !active);
+  await Promise.all(asleep.map(({ session }) => startMember(session, context)));
+  for (const { session } of asleep) {
+    await session.change(context, renderPacemakerStart(), { timeoutMs: 100_000 });
+    broughtBack.push(`Pacemaker on ${session.node}`);
+  }
+  const [own] = found;
+  // It has looked before these were there.
+  if (own?.active === true && broughtBack.length > 0) await own.session.change(context, renderRefresh());
+  return broughtBack;
 }
 
 async function isPacemakerActive(session: NodeSession): Promise<boolean> {

@@ -46,6 +46,13 @@ case $quorum in *'Total votes:      2'*) ;; *) refuse "the cluster has not two m
 systemctl start pacemaker
 `;
 
+/** Has Pacemaker look again at what runs: results of earlier probes are forgotten. Refused once it manages the resources. */
+export const renderRefresh =
+  (): string => `${REFUSE}mode=$(crm_attribute --type crm_config --name maintenance-mode --query --quiet 2>/dev/null || :)
+[ "$mode" = true ] || refuse "the cluster manages its resources: what has failed there is not wiped away"
+crm_resource --refresh
+`;
+
 /** Prints the whole live CIB. */
 export const renderCibRead = (): string => 'cibadmin --query\n';
 

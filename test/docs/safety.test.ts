@@ -122,7 +122,7 @@ describe('no source of a runbook can', () => {
     expect(promised.filter((number) => !checked.includes(number))).toEqual([]);
   });
 
-  it('clean failures up (move 11) but by the one guarded script, and in the advice to a person', () => {
+  it('clean failures up (move 11) but by two guarded scripts, and in the advice to a person', () => {
     const pattern =
       /crm_resource[^\n]*(?:--cleanup|--refresh|-C\b)|crm resource (?:cleanup|refresh)|crm_failcount[^\n]*--delete/;
     const lines = sources.flatMap(({ name, text }) =>
@@ -132,6 +132,7 @@ describe('no source of a runbook can', () => {
     expect(lines).toEqual([
       expect.stringMatching(/^activities\/drill\/cluster-moves.ts: whatNow: /),
       'cluster/node/drill-moves.ts: crm_resource --cleanup --resource "$resource" --node "$node"',
+      'cluster/node/pacemaker-moves.ts: crm_resource --refresh',
     ]);
   });
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildWorkflowId } from '../../cluster/ids';
 import type { Progress } from '../../cluster/step';
 import { readEndState, readFingerprint } from './end-state';
+import { readEndToEndOptions } from './options';
 import { createHadb, outcomesOf, resultOf } from './hadb';
 import type { CommandOutcome, Hadb, Killable } from './hadb';
 
@@ -151,6 +152,10 @@ describe('a build whose pieces are killed all the time', () => {
     { step: 'create-schema/hadb01', pieces: ['worker'] },
     { step: 'remote-query', pieces: [], machine: 'hadb01' },
     { step: 'start-pacemaker/hadb01', pieces: ['worker', 'temporal', 'control'] },
+    // A minute more: it is seen when the wait is over.
+    ...(readEndToEndOptions().everything
+      ? [{ step: 'await-members-online/hadb01', pieces: [], machine: 'hadb02' } as const]
+      : []),
     { step: 'end-maintenance/hadb01', pieces: ['worker'] },
   ];
 

@@ -1,7 +1,19 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createPacemakerActivities } from '../../../activities/node/pacemaker';
 import { renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
+import { readCrmMon } from '../../../cluster/cib/crm-mon';
 import { databaseProfile } from '../../../cluster/database/profile';
-import { CIB_FILE, renderBuiltRead, renderCibRead, renderSimulation } from '../../../cluster/node/pacemaker-moves';
+import {
+  CIB_FILE,
+  renderBuiltRead,
+  renderCibRead,
+  renderPacemakerStart,
+  renderRefresh,
+  renderSimulation,
+} from '../../../cluster/node/pacemaker-moves';
+import { renderCorosyncStart, renderMembershipRead } from '../../../cluster/node/corosync-moves';
+import { renderStartServer } from '../../../cluster/node/roles';
 import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import { timingOf } from '../../../cluster/timing';
 import { events2 } from '../../cluster/node/script-bench';
@@ -97,5 +109,94 @@ describe('the maintenance of the first start', () => {
     });
     expect(changes).toHaveLength(10);
     expect(reads.filter((script) => script === renderSimulation())).toHaveLength(10);
+  });
+});
+
+describe('between the first start and the end of maintenance', () => {
+  const builtRead = renderBuiltRead(`${timing.pacemaker.firstStartDcDeadtimeSeconds}s`);
+  const runtimeRead = renderRuntimeRead({ socket: profile.socket });
+  const adopted = readFileSync(
+    join(__dirname, '..', '..', 'cluster', 'cib', 'captured', 'crm_mon-2.1.5-healthy.xml'),
+    'utf8',
+  );
+  const quorum = `Node ID:          1
+Quorate:          Yes
+Expected votes:   2
+Total votes:      2
+
+Membership information
+----------------------
+    Nodeid      Votes Name
+         1          1 hadb01 (local)
+         2          1 hadb02
+`;
+  const adoption = step('hadb01', 'await-members-online');
+  const startServer = renderStartServer(profile);
+
+  /** The database on hadb01, which may have died; Pacemaker of hadb02, which may not run; the configuration of the first start, or not. */
+  function pairWith({ server, peerRuns, seeded }: { server: boolean; peerRuns: boolean; seeded: boolean }) {
+    const now = { server, peerRuns };
+    const nodes = answeringNodes((node) => ({
+      reads: {
+        [builtRead]: () => {
+          const active = node === 'hadb01' || now.peerRuns ? 'pacemaker=active\n' : '';
+          return { stdout: `cib=ours\n${seeded ? 'seeded=yes\n' : ''}${active}` };
+        },
+        [runtimeRead]: () => ({
+          stdout: `bootId=b\nmountedFrom=/dev/drbd1\n${now.server ? 'serverPid=4711\nserverAnswers=yes\n' : ''}probe=answered\nmodule=loaded\ndrbd:\n${events2()}`,
+        }),
+        [renderMembershipRead()]: quorum,
+        [readCrmMon()]: adopted,
+      },
+      changes: {
+        [startServer]: () => {
+          now.server = true;
+          return {};
+        },
+        [renderCorosyncStart()]: () => ({}),
+        [renderPacemakerStart()]: () => {
+          now.peerRuns = true;
+          return {};
+        },
+        [renderRefresh()]: () => ({}),
+      },
+    }));
+    return {
+      nodes,
+      await: () => createPacemakerActivities({ sessions: nodes.sessions, secrets }).awaitAdopted(adoption),
+    };
+  }
+
+  it('a server that has died is started, and Pacemaker looks again', async () => {
+    const pair = pairWith({ server: false, peerRuns: true, seeded: true });
+
+    const outcome = await runActivity(pair.await);
+
+    expect(pair.nodes.changes).toEqual([startServer, renderRefresh()]);
+    expect(outcome.done).toBe('brought back: server');
+  });
+
+  it('a peer that was reset joins again', async () => {
+    const pair = pairWith({ server: true, peerRuns: false, seeded: true });
+
+    const outcome = await runActivity(pair.await);
+
+    expect(pair.nodes.changes).toEqual([renderCorosyncStart(), renderPacemakerStart(), renderRefresh()]);
+    expect(outcome.done).toBe('brought back: Pacemaker on hadb02');
+  });
+
+  it('nothing is done where all is there', async () => {
+    const pair = pairWith({ server: true, peerRuns: true, seeded: true });
+
+    expect(await runActivity(pair.await)).not.toHaveProperty('done');
+    expect(pair.nodes.changes).toEqual([]);
+  });
+
+  it('nothing is done by hand once Pacemaker manages the resources', async () => {
+    const pair = pairWith({ server: false, peerRuns: false, seeded: false });
+
+    await runActivity(pair.await);
+
+    expect(pair.nodes.changes).toEqual([]);
   });
 });

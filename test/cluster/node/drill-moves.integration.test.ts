@@ -11,6 +11,7 @@ import {
   renderStandbyOn,
   renderStandbyRead,
 } from '../../../cluster/node/drill-moves';
+import { renderRefresh } from '../../../cluster/node/pacemaker-moves';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
 import { timingOf } from '../../../cluster/timing';
 import { realTools, type RealTools } from '../real-tools';
@@ -116,6 +117,15 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
     '$1><instance_attributes id="nodes-2"><nvpair id="nodes-2-standby" name="standby" value="on"/></instance_attributes></node>',
   );
   const maintenance = renderCibForSimulation(cib).replace(/(name="maintenance-mode" value=)"false"/, '$1"true"');
+  it('refuse to have everything looked at again once the cluster manages it', () => {
+    const refused = inNode([renderRefresh()]);
+
+    expect(refused.stdout).toContain(`exit ${EXIT.guardRefused}`);
+    expect(refused.stderr).toContain('what has failed there is not wiped away');
+    // A file of a CIB has no controller to ask; the guard is passed all the same.
+    expect(inNode([renderRefresh()], { cibText: maintenance }).stdout).not.toContain(`exit ${EXIT.guardRefused}`);
+  });
+
   it.each([
     ['the other node is offline', { cibText: offline }, EXIT.guardRefused, 'hadb02 is not online'],
     ['the other node is in standby', { cibText: standby }, EXIT.guardRefused, 'hadb02 is in standby'],

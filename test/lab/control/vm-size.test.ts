@@ -6,9 +6,9 @@ describe('machine sizes', () => {
     ['Standard_B1s', 1, 512],
     ['Standard_D2s_v5', 2, 768],
     ['standard_d2s_v5', 2, 768],
-    ['Standard_D4ds_v5', 4, 1024],
+    ['Standard_D4ds_v5', 4, 1280],
     ['Standard_F2s_v2', 2, 768],
-    ['Standard_E4-2s_v5', 4, 1024],
+    ['Standard_E4-2s_v5', 4, 1280],
     ['Standard_B2s', 2, 768],
   ])('%s has %i cores and gives a guest %i MiB', (name, cores, memory) => {
     const size = parseVmSize(name);
