@@ -1,4 +1,4 @@
-import { continueAsNew, sleep } from '@temporalio/workflow';
+import { continueAsNew, proxyActivities, sleep } from '@temporalio/workflow';
 import type { Progress } from '../../cluster/step';
 import { stepActivities } from '../../workflows/activity-proxies';
 import { BuildCluster } from '../../workflows/inputs';
@@ -109,4 +109,21 @@ export async function continuing(input: { specification: unknown; again: boolean
     );
     if (again) await continueAsNew<typeof continuing>({ ...input, again: false });
   });
+}
+
+/** Two branches: what follows from a timer lies behind more promises than what follows from an activity. */
+export async function branchesOfUnequalDepth(): Promise<void> {
+  const { change, completedFromOutside } = proxyActivities<{
+    change: (input: { name: string }) => Promise<unknown>;
+    completedFromOutside: () => Promise<void>;
+  }>({ startToCloseTimeout: '1 minute', retry: { maximumAttempts: 1 } });
+  const behind = async (promises: number): Promise<void> => {
+    if (promises > 0) await behind(promises - 1);
+  };
+  await Promise.all([
+    sleep(1000)
+      .then(() => behind(20))
+      .then(() => change({ name: 'after the timer' })),
+    completedFromOutside().then(() => change({ name: 'after the activity' })),
+  ]);
 }

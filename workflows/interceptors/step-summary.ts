@@ -1,8 +1,8 @@
-import type { WorkflowInterceptors, WorkflowOutboundCallsInterceptor } from '@temporalio/workflow';
+import type { WorkflowOutboundCallsInterceptor } from '@temporalio/workflow';
 import { currentStep } from '../current-step';
 
 /** Puts the step's sentence on each of its activities and timers, so that the history in the UI reads like the runbook. */
-const stepSummary: WorkflowOutboundCallsInterceptor = {
+export const stepSummary: WorkflowOutboundCallsInterceptor = {
   scheduleActivity(input, next) {
     const summary = input.options.summary ?? currentStep()?.summary;
     return next(summary === undefined ? input : { ...input, options: { ...input.options, summary } });
@@ -12,5 +12,3 @@ const stepSummary: WorkflowOutboundCallsInterceptor = {
     return next(summary === undefined ? input : { ...input, options: { ...input.options, summary } });
   },
 };
-
-export const interceptors = (): WorkflowInterceptors => ({ outbound: [stepSummary] });
