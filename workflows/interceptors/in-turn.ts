@@ -1,4 +1,4 @@
-import type { WorkflowInterceptors } from '@temporalio/workflow';
+import type { ActivateInput, WorkflowInternalsInterceptor } from '@temporalio/workflow';
 
 /**
  * What comes back to a run (results of activities, timers) is handed over one after the other: the next only when all that follows from the
@@ -10,30 +10,29 @@ import type { WorkflowInterceptors } from '@temporalio/workflow';
  * far, and the replay gets it together with the rest. Seen in the lab: a worker was killed, somebody watched, and the run could not go on
  * ("Nondeterminism error"). In turn, both ways end in the same order.
  */
-export function inTurn(): NonNullable<WorkflowInterceptors['outbound']>[number] {
-  let previous: Promise<void> = Promise.resolve();
-  const turn = (): Promise<void> => {
-    const mine = previous;
-    previous = mine.then(settle);
-    return mine;
-  };
-  const handOver = <Result>(arriving: Promise<Result>): Promise<Result> =>
-    arriving.then(
-      (result) => turn().then(() => result),
-      (error: unknown) =>
-        turn().then(() => {
-          throw error;
-        }),
-    );
-  return {
-    scheduleActivity: (input, next) => handOver(next(input)),
-    startTimer: (input, next) => handOver(next(input)),
-  };
-}
+export const inTurn: WorkflowInternalsInterceptor = {
+  activate(input, next) {
+    const jobs = input.activation.jobs ?? [];
+    const [first, ...later] = jobs.filter(isResult);
+    if (first === undefined || later.length === 0) return next(input);
+    const deliver = (some: typeof jobs) => next({ ...input, activation: { ...input.activation, jobs: some } });
+    deliver(jobs.filter((job) => !isResult(job) || job === first));
+    void handOver(later, (job) => deliver([job]));
+  },
+};
+
+type Job = NonNullable<ActivateInput['activation']['jobs']>[number];
+
+/** A signal, an update or the cancellation of the run keeps its place before them. */
+const isResult = (job: Job): boolean => Boolean(job.resolveActivity ?? job.fireTimer);
 
 /** More promises than lie between a result and the next request that follows from it (a dozen functions, at most three each). */
-const SETTLED_AFTER = 200;
+const SETTLED_AFTER = 100;
 
-async function settle(): Promise<void> {
-  for (let passed = 0; passed < SETTLED_AFTER; passed += 1) await Promise.resolve();
+async function handOver(later: readonly Job[], deliver: (job: Job) => void): Promise<void> {
+  const resolved = Promise.resolve();
+  for (const job of later) {
+    for (let passed = 0; passed < SETTLED_AFTER; passed += 1) await resolved;
+    deliver(job);
+  }
 }
