@@ -85,7 +85,8 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
     const mark = check.passed ? paint('green', '✔') : paint('red', '✖');
     lines.push(`  ${mark} ${check.name}: ${check.detail}`);
   }
-  if (result.verdict !== undefined && result.progress?.fencing === 'none') lines.push(`  fencing: none, so ${WITHOUT_FENCING}`);
+  if (result.verdict !== undefined && result.progress?.fencing === 'none')
+    lines.push(`  fencing: none, so ${WITHOUT_FENCING}`);
   const { failure } = result;
   if (failure !== undefined) {
     lines.push(`  ${failure.code === undefined ? '' : `${failure.code}: `}${failure.message}`);
