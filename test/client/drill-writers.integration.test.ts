@@ -5,6 +5,7 @@ import { createWriterProcesses } from '../../activities/drill/writer-process';
 import { createDrillWriters } from '../../client/drill-writers';
 import { findOwnedProcess, isRunning, startOwnedProcess, writeFileAtomically } from '../../processes/owned-process';
 import type { OwnedProcess } from '../../processes/owned-process';
+import { eventually } from '../eventually';
 
 let directory: string;
 beforeEach(() => {
@@ -28,7 +29,7 @@ async function startWriter(drill: string): Promise<OwnedProcess> {
   writeFileSync(program, PROGRAM);
   const writers = createWriterProcesses({ directory, program });
   await writers.start(drill, {} as Parameters<typeof writers.start>[1]);
-  while ((writers.read(drill) ?? []).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually('the writer has begun', () => (writers.read(drill) ?? []).length > 0);
   const process = findOwnedProcess(join(directory, drill, 'writer.json'));
   if (process === undefined) throw new Error(`the writer of ${drill} does not run`);
   rmSync(program);

@@ -6,6 +6,7 @@ import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
 import { labDirectory } from '../../lab/lab';
 import { openStore } from '../../lab/control/store';
 import { writeMachineSettings } from '../../lab/machine-settings';
+import { eventually } from '../eventually';
 import { virtualMachine } from './control/resources-for-tests';
 
 describe('hadb lab', () => {
@@ -67,9 +68,7 @@ describe('hadb lab', () => {
     writeFileSync(log, 'one\ntwo\nthree\n');
     const interrupt = new AbortController();
     let out = '';
-    const shows = async (text: string) => {
-      while (!out.includes(text)) await new Promise((resolve) => setTimeout(resolve, 5));
-    };
+    const shows = (text: string) => eventually(`it shows ${text}`, () => out.includes(text));
 
     const ended = runLabCommand(['logs', 'control', '--lines', '2', '--follow'], {
       process: { stdout: { write: (text) => (out += text) }, stderr: { write: () => undefined } },
