@@ -139,6 +139,7 @@ describe('a machine as processes', () => {
     process.kill(readLeader(), 'SIGKILL');
 
     await eventually('the kernel has ended', () => !readSession().some(isKernel));
+    expect(readSession().filter(isKernel)).toEqual([]);
   });
 
   it('is paused as a whole, and goes on', async () => {
