@@ -124,7 +124,7 @@ describe('parseOperationFailure', () => {
     ['<html>', undefined],
     ['', undefined],
     [undefined, undefined],
-  ])('%j', (body, expected) => {
+  ])('finds the failure, where there is one, in %j', (body, expected) => {
     expect(parseOperationFailure(body)).toEqual(expected);
   });
 });
