@@ -1,5 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { runLabCommand } from '../../lab/cli';
 import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
@@ -7,14 +6,14 @@ import { labDirectory } from '../../lab/lab';
 import { openStore } from '../../lab/control/store';
 import { writeMachineSettings } from '../../lab/machine-settings';
 import { eventually } from '../eventually';
+import { useTemporaryDirectory } from '../temporary-directory';
 import { virtualMachine } from './control/resources-for-tests';
 
 describe('hadb lab', () => {
   let stateDirectory: string;
-  beforeEach(() => {
-    stateDirectory = mkdtempSync(join(tmpdir(), 'hadb-lab-cli-'));
+  useTemporaryDirectory((made) => {
+    stateDirectory = made;
   });
-  afterEach(() => rmSync(stateDirectory, { recursive: true, force: true }));
 
   const run = async (...words: string[]) => {
     let out = '';
