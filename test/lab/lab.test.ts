@@ -1,16 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
 import { assertSpace, environmentOf, labDirectory, labDown, labStatus, labUp } from '../../lab/lab';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 describe('the lab as a whole', () => {
   let stateDirectory: string;
-  beforeEach(() => {
-    stateDirectory = mkdtempSync(join(tmpdir(), 'hadb-lab-'));
-  });
-  afterEach(() => {
-    rmSync(stateDirectory, { recursive: true, force: true });
+  useTemporaryDirectory((made) => {
+    stateDirectory = made;
   });
   const settings = () => ({ stateDirectory, cacheDirectory: join(stateDirectory, 'cache') });
 
