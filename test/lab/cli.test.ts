@@ -1,10 +1,11 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runLabCommand } from '../../lab/cli';
 import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
 import { labDirectory } from '../../lab/lab';
 import { openStore } from '../../lab/control/store';
+import { isRunning, startOwnedProcess } from '../../processes/owned-process';
 import { writeMachineSettings } from '../../lab/machine-settings';
 import { virtualMachine } from './control/resources-for-tests';
 
@@ -143,9 +144,61 @@ describe('hadb lab', () => {
 
     expect(await run('status')).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/is of format 2.*hadb lab down --purge/),
+      out: expect.stringMatching(/problem +HADB_E4012 .*is of format 2.*hadb lab down --purge/),
     });
     expect(await run('down', '--purge')).toMatchObject({ code: 0 });
     expect(await run('status')).toMatchObject({ code: 0, out: expect.stringContaining('lab absent') });
+  });
+
+  describe.each([
+    ['lab.json', ['env', 'faults']],
+    ['machine-settings.json', ['console hadb01']],
+    ['control/resources/hadb01.json', ['console hadb01']],
+  ])('with a damaged %s', (name, refused) => {
+    const damages: [string, (text: string) => string][] = [
+      ['cut in half', (text) => text.slice(0, text.length / 2)],
+      ['empty', () => ''],
+    ];
+    if (!name.startsWith('control')) damages.push(['of another shape', () => '["a"]'], ['null', () => 'null']);
+
+    it.each(damages)('(%s) says so, and ends and removes everything when told', async (_what, damage) => {
+      const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+      writeLabDocument(directory, createLabDocument(directory, 1));
+      writeMachineSettings(directory, { engine: 'uml', images: [] });
+      const resources = join(directory, 'control', 'resources');
+      mkdirSync(resources, { recursive: true });
+      const vm = { ...virtualMachine('hadb01', '/nic'), hidden: { image: 'golden', deallocated: false } };
+      writeFileSync(join(resources, 'hadb01.json'), JSON.stringify(vm));
+      const file = join(directory, name);
+      writeFileSync(file, damage(readFileSync(file, 'utf8')));
+      const start = (recordFile: string) =>
+        startOwnedProcess({ recordFile, logFile: join(directory, 'log'), command: 'sleep', args: ['60'] });
+      const control = start(join(directory, 'control-process.json'));
+      const machineRecord = join(directory, 'machines', 'guid-hadb01', 'process.json');
+      const machine = start(machineRecord);
+      writeFileSync(machineRecord, '{"pid');
+
+      const status = await run('status', '--json');
+      const answers = await Promise.all(refused.map((words) => run(...words.split(' '))));
+      const down = await run('down', '--purge');
+
+      const problem = expect.stringMatching(new RegExp(`${name}.*hadb lab down --purge`, 's'));
+      expect(status.code).toBe(1);
+      expect(JSON.parse(status.out)).toMatchObject({
+        problem,
+        processes: [
+          { name: 'control', state: 'running', pid: control.pid },
+          { name: 'wire', state: 'stopped' },
+        ],
+      });
+      for (const { code, err } of answers) {
+        expect(code).toBe(1);
+        expect(err).toMatch(/^hadb lab: HADB_E4012 /);
+        expect(err).toEqual(problem);
+      }
+      expect(down.code).toBe(0);
+      expect([isRunning(control), isRunning(machine)]).toEqual([false, false]);
+      expect(existsSync(directory)).toBe(false);
+    });
   });
 });
