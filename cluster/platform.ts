@@ -76,7 +76,8 @@ done
 for agent in $agents; do
   [ -x "/usr/lib/ocf/resource.d/$agent" ] || printf 'missingAgent=%s\\n' "$agent"
 done
-${renderResponderAgentProbe()}if grep -q timestamp /usr/lib/drbd/crm-fence-peer.sh 2>/dev/null; then printf 'handlerReadsTimestamps=yes\\n'; fi
+${renderResponderAgentProbe().trimEnd()}
+if grep -q timestamp /usr/lib/drbd/crm-fence-peer.sh 2>/dev/null; then printf 'handlerReadsTimestamps=yes\\n'; fi
 `;
 }
 

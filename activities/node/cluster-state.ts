@@ -1,6 +1,6 @@
 import { clusterProblems, parseCrmMon, promotedNodes, readCrmMon, type ClusterState } from '../../cluster/cib/crm-mon';
 import { describeDrbd, type DrbdState } from '../../cluster/drbd/state';
-import { renderBuiltRead } from '../../cluster/node/pacemaker-moves';
+import { parseBuilt, renderBuiltRead, type BuiltFacts } from '../../cluster/node/pacemaker-moves';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { timingOf } from '../../cluster/timing';
 import type { NodeSession } from '../connections/node-session';
@@ -32,6 +32,14 @@ export async function observeCluster(
   };
 }
 
+export async function readBuiltOn(
+  session: NodeSession,
+  context: Pick<StepContext, 'specification'>,
+): Promise<BuiltFacts> {
+  const { firstStartDcDeadtimeSeconds } = timingOf(context.specification).pacemaker;
+  return parseBuilt((await session.read(renderBuiltRead(`${firstStartDcDeadtimeSeconds}s`))).stdout);
+}
+
 export function createClusterStateActivities(dependencies: Pick<NodeDependencies, 'sessions'>) {
   return {
     /** Reads only: Pacemaker's and DRBD's own words, and what is not as in a healthy cluster. */
@@ -47,19 +55,13 @@ export function createClusterStateActivities(dependencies: Pick<NodeDependencies
      */
     async readBuilt(step: NodeStep): Promise<StepOutcome & { built: boolean; managed: boolean; active?: string }> {
       const { own, peer } = await openPair(dependencies, step, step.node);
-      const seeded = `${timingOf(step.specification).pacemaker.firstStartDcDeadtimeSeconds}s`;
       const found = await Promise.all(
         [own, peer].map(async (session) => {
-          const [{ stdout }, runtime] = await Promise.all([
-            session.read(renderBuiltRead(seeded)),
+          const [{ cib, seeded }, { drbd }] = await Promise.all([
+            readBuiltOn(session, step),
             readRuntime(session, step),
           ]);
-          return {
-            node: session.node,
-            ours: /^cib=ours$/m.test(stdout),
-            seeded: /^seeded=yes$/m.test(stdout),
-            isPrimary: runtime.drbd.role === 'Primary',
-          };
+          return { node: session.node, ours: cib === 'ours', seeded, isPrimary: drbd.role === 'Primary' };
         }),
       );
       const built = found.some(({ ours }) => ours) && !found.some((node) => node.seeded);

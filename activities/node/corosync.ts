@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   COROSYNC_CONFIGURATION,
   COROSYNC_KEY,
@@ -12,7 +11,7 @@ import {
   renderMembershipRead,
   type Membership,
 } from '../../cluster/node/corosync-moves';
-import { concatenate, parseChecksums, type NodeFile } from '../../cluster/node/files';
+import { concatenate, type NodeFile } from '../../cluster/node/files';
 import type { StepOutcome } from '../../cluster/step';
 import { timingOf } from '../../cluster/timing';
 import { clusterSecrets } from '../connections/secrets';
@@ -20,6 +19,7 @@ import type { NodeSession } from '../connections/node-session';
 import { performStep, type NodeStep } from '../step';
 import type { NodeDependencies } from './dependencies';
 import { waitUntil } from './waiting';
+import { wantedFiles } from './wanted-files';
 
 /** Two members that both run find each other within a token or two. */
 const MEMBERSHIP_LIMIT_MS = 120_000;
@@ -39,22 +39,16 @@ export function createCorosyncActivities({ sessions, secrets }: NodeDependencies
           mode: 0o644,
         },
       ];
-      const wanted = new Map(
-        files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]),
-      );
+      const wanted = wantedFiles(files);
       return performStep(session, step, {
-        observe: async () => {
-          const { stdout } = await session.read(renderCorosyncRead());
-          const sums = parseChecksums(stdout);
-          return { differing: files.map(({ path }) => path).filter((path) => sums.get(path) !== wanted.get(path)) };
-        },
-        isDone: ({ differing }) => differing.length === 0,
-        describe: ({ differing }) =>
+        observe: async () => wanted.differing((await session.read(renderCorosyncRead())).stdout),
+        isDone: (differing) => differing.length === 0,
+        describe: (differing) =>
           differing.length === 0
             ? `key and configuration as wanted, token ${specification.corosync.tokenMs} ms, knet, aes256`
             : `not as wanted: ${differing.join(', ')}`,
         act: async () => {
-          const script = renderCorosyncWrite(files, { key: wanted.get(COROSYNC_KEY) ?? '' });
+          const script = renderCorosyncWrite(files, { key: wanted.checksumOf(COROSYNC_KEY) });
           await session.change(step, script, { input: concatenate(files) });
           return `wrote ${COROSYNC_KEY} and ${COROSYNC_CONFIGURATION}`;
         },

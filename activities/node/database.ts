@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { renderInitialisation } from '../../cluster/database/initialisation';
 import { databaseProfile, renderClient, type DatabaseProfile } from '../../cluster/database/profile';
 import { renderServerSettings, renderUnitDropIn } from '../../cluster/database/settings';
@@ -15,13 +14,7 @@ import {
   type SchemaFacts,
 } from '../../cluster/database/statements';
 import { HadbError } from '../../cluster/errors';
-import {
-  concatenate,
-  parseChecksums,
-  renderChecksums,
-  renderWriteFiles,
-  type NodeFile,
-} from '../../cluster/node/files';
+import { concatenate, renderChecksums, renderWriteFiles, type NodeFile } from '../../cluster/node/files';
 import { renderDisable, renderHold } from '../../cluster/node/packages';
 import { renderStartServer, renderStopServer } from '../../cluster/node/roles';
 import {
@@ -43,6 +36,7 @@ import type { NodeDependencies } from './dependencies';
 import { describeRole } from './roles';
 import { makeMove, readRuntime, startLimitMs, stopLimitMs, toLevel } from './runtime';
 import { reportJob } from './waiting';
+import { wantedFiles } from './wanted-files';
 
 const INSTALL_LIMIT_MS = 60 * 60_000;
 /** `mysqld --initialize` takes 6 s under UML, a minute or more without hardware help. */
@@ -114,18 +108,14 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
       const session = await sessions.open(step, step.node);
       const profile = profileOf(step);
       const files = await serverFiles(step, profile);
-      const wanted = new Map(
-        files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]),
-      );
-      const paths = files.map(({ path }) => path);
+      const wanted = wantedFiles(files);
       return performStep(session, step, {
         observe: async () => {
           const { stdout } = await session.read(
-            `${renderChecksums(paths)}systemctl show --property=NeedDaemonReload --property=Restart ${profile.unit}.service\n`,
+            `${renderChecksums(wanted.paths)}systemctl show --property=NeedDaemonReload --property=Restart ${profile.unit}.service\n`,
           );
-          const sums = parseChecksums(stdout);
           return {
-            differing: paths.filter((path) => sums.get(path) !== wanted.get(path)),
+            differing: wanted.differing(stdout),
             inForce: /^NeedDaemonReload=no$/m.test(stdout) && /^Restart=no$/m.test(stdout),
           };
         },
@@ -136,7 +126,7 @@ export function createDatabaseActivities(dependencies: NodeDependencies) {
           await session.change(step, `${renderWriteFiles(files)}systemctl daemon-reload\n`, {
             input: concatenate(files),
           });
-          return `wrote ${paths.length} files`;
+          return `wrote ${files.length} files`;
         },
       });
     },

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { isVirgin, type GenerationIdentifiers } from '../../cluster/drbd/metadata';
 import {
   backingDevice,
@@ -29,13 +28,12 @@ import type { NodeSession } from '../connections/node-session';
 import { performStep, type NodeStep } from '../step';
 import { openPair, type NodeDependencies } from './dependencies';
 import { awaitConnection, awaitSync, bringBack, makeMove, readRuntime, toLevel } from './runtime';
+import { sha256 } from './wanted-files';
 
 const FENCING_POLICY = 'resource-only';
 
 const RESOURCE_FILE_READ = `${renderChecksums([RESOURCE_FILE])}drbdsetup show ${DRBD_RESOURCE} 2>/dev/null | sed -n 's/.*fencing[[:space:]]*\\([a-z-]*\\);.*/fencing=\\1/p' || :
 `;
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 export function createDrbdActivities(dependencies: NodeDependencies) {
   const { sessions, secrets } = dependencies;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { RESOURCES, renderCib, renderCibForSimulation, clusterProperties, type CibInput } from '../../cluster/cib/cib';
 import { nodesOf, parseCrmMon, promotedNodes, readCrmMon, type ClusterState } from '../../cluster/cib/crm-mon';
 import { compareCib, describeDifference, parseCibConfiguration } from '../../cluster/cib/difference';
@@ -8,18 +7,11 @@ import { CRM_EXIT, disruptions, parseCrmSimulate } from '../../cluster/cib/tools
 import { databaseProfile } from '../../cluster/database/profile';
 import { isInSync } from '../../cluster/drbd/state';
 import { HadbError } from '../../cluster/errors';
-import {
-  concatenate,
-  parseChecksums,
-  renderChecksums,
-  renderWriteFiles,
-  type NodeFile,
-} from '../../cluster/node/files';
+import { concatenate, renderChecksums, renderWriteFiles, type NodeFile } from '../../cluster/node/files';
 import {
   CIB_FILE,
   renderBootEnable,
   renderBootRead,
-  renderBuiltRead,
   renderCibPatch,
   renderCibRead,
   renderFirstConfiguration,
@@ -35,11 +27,12 @@ import type { StepOutcome } from '../../cluster/step';
 import { timingOf } from '../../cluster/timing';
 import type { NodeSession } from '../connections/node-session';
 import { performStep, type NodeStep } from '../step';
-import { describeCluster, observeCluster } from './cluster-state';
+import { describeCluster, observeCluster, readBuiltOn } from './cluster-state';
 import { startMember } from './corosync';
 import { openPair, pairOf, type NodeDependencies } from './dependencies';
 import { bringBack, toLevel } from './runtime';
 import { waitUntil } from './waiting';
+import { wantedFiles } from './wanted-files';
 
 /** A first start takes 6 to 24 s. What a reset undoes meanwhile is brought back by the next try. */
 const ONLINE_LIMIT_MS = 60_000;
@@ -59,21 +52,16 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
       if (!step.platform.responderAgentWorks) {
         files.push({ path: RESPONDER_AGENT.path, content: renderResponderAgent(), mode: RESPONDER_AGENT.mode });
       }
-      const paths = files.map(({ path }) => path);
-      const wanted = new Map(
-        files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]),
-      );
+      const wanted = wantedFiles(files);
+      const paths = wanted.paths.join(', ');
       return performStep(session, step, {
-        observe: async () => {
-          const sums = parseChecksums((await session.read(renderChecksums(paths))).stdout);
-          return paths.filter((path) => sums.get(path) !== wanted.get(path));
-        },
+        observe: async () => wanted.differing((await session.read(renderChecksums(wanted.paths))).stdout),
         isDone: (differing) => differing.length === 0,
         describe: (differing) =>
-          differing.length === 0 ? `${paths.join(', ')} as wanted` : `not as wanted: ${differing.join(', ')}`,
+          differing.length === 0 ? `${paths} as wanted` : `not as wanted: ${differing.join(', ')}`,
         act: async () => {
           await session.change(step, renderWriteFiles(files), { input: concatenate(files) });
-          return `installed ${paths.join(', ')}`;
+          return `installed ${paths}`;
         },
       });
     },
@@ -85,8 +73,7 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
     async writeInitialConfiguration(step: Configured): Promise<StepOutcome> {
       const { own, peer } = await openPair(dependencies, step, step.node);
       const input = cibInput(step, 'first-start');
-      const read = renderBuiltRead(`${input.timing.pacemaker.firstStartDcDeadtimeSeconds}s`);
-      const look = async (session: NodeSession) => /^cib=(.*)$/m.exec((await session.read(read)).stdout)?.[1] ?? 'none';
+      const look = async (session: NodeSession) => (await readBuiltOn(session, step)).cib;
       return performStep(own, step, {
         observe: async () => ({ own: await look(own), peer: await look(peer) }),
         isDone: (seen) => seen.own === 'ours' || seen.peer === 'ours',
@@ -112,9 +99,9 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
     async startPacemaker(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
       return performStep(session, step, {
-        observe: () => isPacemakerActive(session),
-        isDone: (active) => active,
-        describe: (active) => (active ? 'Pacemaker runs' : 'Pacemaker does not run'),
+        observe: () => readBuiltOn(session, step),
+        isDone: ({ pacemakerActive }) => pacemakerActive,
+        describe: ({ pacemakerActive }) => (pacemakerActive ? 'Pacemaker runs' : 'Pacemaker does not run'),
         act: async () => {
           await session.change(step, renderPacemakerStart(), { timeoutMs: 100_000 });
           return 'started Pacemaker';
@@ -292,35 +279,20 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
  * reset has undone is started here. Nothing, once either node's CIB has left the first start.
  */
 async function bringBackUnmanaged(dependencies: NodeDependencies, step: NodeStep): Promise<string[]> {
-  const pair = Object.values(await openPair(dependencies, step, step.node)) as NodeSession[];
-  const { firstStartDcDeadtimeSeconds } = timingOf(step.specification).pacemaker;
-  const found = await Promise.all(
-    pair.map(async (session) => {
-      const { stdout } = await session.read(renderBuiltRead(`${firstStartDcDeadtimeSeconds}s`));
-      return {
-        session,
-        managed: /^cib=/m.test(stdout) && !/^seeded=yes$/m.test(stdout),
-        active: /^pacemaker=active$/m.test(stdout),
-      };
-    }),
-  );
-  if (found.some(({ managed }) => managed)) return [];
+  const { own, peer } = await openPair(dependencies, step, step.node);
+  const [onOwn, onPeer] = await Promise.all([readBuiltOn(own, step), readBuiltOn(peer, step)]);
+  if ([onOwn, onPeer].some(({ cib, seeded }) => cib !== 'none' && !seeded)) return [];
   const context = { ...step, step: `${step.step}/run-time` };
   const broughtBack = await bringBack(dependencies, step, 'answering');
-  const asleep = found.filter(({ active }) => !active);
-  await Promise.all(asleep.map(({ session }) => startMember(session, context)));
-  for (const { session } of asleep) {
+  const asleep = [...(onOwn.pacemakerActive ? [] : [own]), ...(onPeer.pacemakerActive ? [] : [peer])];
+  await Promise.all(asleep.map((session) => startMember(session, context)));
+  for (const session of asleep) {
     await session.change(context, renderPacemakerStart(), { timeoutMs: 100_000 });
     broughtBack.push(`Pacemaker on ${session.node}`);
   }
-  const [own] = found;
   // It has looked before these were there.
-  if (own?.active === true && broughtBack.length > 0) await own.session.change(context, renderRefresh());
+  if (onOwn.pacemakerActive && broughtBack.length > 0) await own.change(context, renderRefresh());
   return broughtBack;
-}
-
-async function isPacemakerActive(session: NodeSession): Promise<boolean> {
-  return /^pacemaker=active$/m.test((await session.read(renderBuiltRead(''))).stdout);
 }
 
 function describeState(state: ClusterState): string {

@@ -1,5 +1,6 @@
 import { formatDuration } from '../clock';
 import { deviations, identity } from '../run-events';
+import { WITHOUT_FENCING } from '../../cluster/report/step-table';
 import type { Progress, StepRecord, StepState, StepWait } from '../../cluster/step';
 import type { CommandResult } from './reporter';
 import { countResults } from './reporter';
@@ -72,9 +73,6 @@ export function failureLines(record: StepRecord, workflowId: string | undefined,
   return lines.flatMap((line) => line.split('\n')).map((line) => `    ${line}`);
 }
 
-/** Said with every verdict, so that nobody takes a pair without fencing for more than it is. */
-const NO_FENCING = 'fencing: none, so a lost node is not switched off before the other one takes over';
-
 export function resultLines(result: CommandResult, paint: Paint): string[] {
   const good = result.exit === 'passed' || result.exit === 'changes';
   const lines = [
@@ -87,7 +85,8 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
     const mark = check.passed ? paint('green', '✔') : paint('red', '✖');
     lines.push(`  ${mark} ${check.name}: ${check.detail}`);
   }
-  if (result.verdict !== undefined && result.progress?.fencing === 'none') lines.push(`  ${NO_FENCING}`);
+  if (result.verdict !== undefined && result.progress?.fencing === 'none')
+    lines.push(`  fencing: none, so ${WITHOUT_FENCING}`);
   const { failure } = result;
   if (failure !== undefined) {
     lines.push(`  ${failure.code === undefined ? '' : `${failure.code}: `}${failure.message}`);

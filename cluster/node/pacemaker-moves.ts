@@ -6,7 +6,15 @@ import { assign, quote, REFUSE } from '../shell';
 
 export const CIB_FILE = '/var/lib/pacemaker/cib/cib.xml';
 
-/** Prints `cib=ours|foreign`, `seeded=yes` while the settings of the first start are in it, `role=...`; changes nothing. */
+/** How far a node is with Pacemaker, by the CIB on its disk. */
+export interface BuiltFacts {
+  cib: 'none' | 'ours' | 'foreign';
+  /** The settings of the first start are still in it. */
+  seeded: boolean;
+  pacemakerActive: boolean;
+}
+
+/** Prints what `parseBuilt` reads; changes nothing. */
 export function renderBuiltRead(firstStartDeadtime: string): string {
   return `${assign({ cib: CIB_FILE, deadtime: firstStartDeadtime })}
 if [ -e "$cib" ]; then
@@ -15,6 +23,15 @@ if [ -e "$cib" ]; then
 fi
 if pidof pacemakerd >/dev/null; then echo pacemaker=active; fi
 `;
+}
+
+export function parseBuilt(text: string): BuiltFacts {
+  const lines = new Set(text.split('\n'));
+  return {
+    cib: lines.has('cib=ours') ? 'ours' : lines.has('cib=foreign') ? 'foreign' : 'none',
+    seeded: lines.has('seeded=yes'),
+    pacemakerActive: lines.has('pacemaker=active'),
+  };
 }
 
 /**

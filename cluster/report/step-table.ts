@@ -51,6 +51,9 @@ export function describeState({ state, outcome, attempts }: StepRecord): string 
 
 const RESULTS = { unchanged: 'unchanged', changed: 'changed', changedEarlier: 'changed earlier' } as const;
 
+/** Said with every verdict, so that nobody takes a pair without fencing for more than it is. */
+export const WITHOUT_FENCING = 'a lost node is not switched off before the other one takes over';
+
 function render(progress: Progress, lengths: EvidenceLengths): string {
   const waiting = progress.steps.filter(({ state }) => state === 'waiting');
   return [
@@ -58,9 +61,7 @@ function render(progress: Progress, lengths: EvidenceLengths): string {
     ...waiting.map((step) => renderQuestion(step, lengths)),
     ...renderFailure(progress, lengths),
     ...(progress.verdict === undefined ? [] : [renderVerdict(progress.verdict, lengths)]),
-    ...(progress.fencing === 'none'
-      ? ['fencing: **none** – a lost node is not switched off before the other one takes over']
-      : []),
+    ...(progress.fencing === 'none' ? [`fencing: **none** – ${WITHOUT_FENCING}`] : []),
     ...(progress.warnings ?? []).map((warning) => `⚠ ${escape(warning)}`),
     ...chapters(progress.steps).map(({ name, steps }) => renderChapter(name, steps, lengths)),
   ].join('\n\n');

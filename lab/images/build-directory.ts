@@ -17,6 +17,7 @@ export async function removeBuildDirectory(path: string): Promise<void> {
   // The kernel names mounts by their real path.
   const directory = realpathSync(path);
   for (const mount of mountsBelow(directory, readMounts()).reverse()) {
+    // Refused below, if it stays.
     await runProgram('umount', [mount]).catch(() => undefined);
   }
   const remaining = mountsBelow(directory, readMounts());

@@ -12,6 +12,7 @@ const PACKAGES = {
   socat: 'socat',
   fakeroot: 'fakeroot',
   newuidmap: 'uidmap',
+  umount: 'mount',
   flock: 'util-linux',
   unshare: 'util-linux',
   taskset: 'util-linux',

@@ -48,7 +48,7 @@ const ROOT_SIZE_GIB = 6;
 /** Bump when the building itself changes in a way that the other inputs do not show. */
 const FORMAT = 1;
 
-const BUILD_PROGRAMS: readonly HostProgram[] = ['mmdebstrap', 'mke2fs', 'flock', 'setpriv', 'unshare'];
+const BUILD_PROGRAMS: readonly HostProgram[] = ['mmdebstrap', 'mke2fs', 'umount', 'flock', 'setpriv', 'unshare'];
 
 /**
  * The image of that kind, built from the Debian archive unless the cache has it: the name of its directory is the hash of

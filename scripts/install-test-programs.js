@@ -1,0 +1,22 @@
+// Installs what the tests call on this computer and hadb does not, on Debian and Ubuntu; elsewhere names it and ends with 1.
+// Usage: npm run build && node scripts/install-test-programs.js
+'use strict';
+const { spawnSync } = require('node:child_process');
+const { createHost } = require('../dist/client/host');
+const { installHostPackages } = require('../dist/client/host-packages');
+
+const host = createHost(process.env.PATH ?? '');
+const hasProgram = (name) => host.findProgram(name) !== undefined;
+const hasComposePlugin = () => spawnSync('docker', ['compose', 'version'], { stdio: 'ignore' }).status === 0;
+
+const missing = Object.entries({
+  procps: hasProgram('ps'),
+  'openssh-client': hasProgram('ssh-keygen'),
+  sudo: hasProgram('visudo'),
+  'docker-compose': hasProgram('docker-compose') || hasComposePlugin(),
+}).flatMap(([name, isThere]) => (isThere ? [] : [name]));
+
+installHostPackages(host, missing, (_code, text) => process.stderr.write(`${text}\n`)).catch((error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+});
