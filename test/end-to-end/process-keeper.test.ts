@@ -1,39 +1,13 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isGroupRunning, isRunning, startOwnedProcess, stopOwnedProcess } from '../../processes/owned-process';
+import { isSessionRunning } from '../../lab/machines/session';
+import { isRunning, startOwnedProcess, stopOwnedProcess } from '../../processes/owned-process';
 import type { OwnedProcess } from '../../processes/owned-process';
 import { endWithThisProcess } from './process-keeper';
 
-/** A test in a process of its own, with a machine below its directory; it goes on until it is ended. */
-const INTERRUPTED_TEST = `
-const { mkdtempSync } = require('node:fs');
-const { tmpdir } = require('node:os');
-const { join } = require('node:path');
-const { transformFileSync } = require('@swc/core');
-const options = { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } };
-require.extensions['.ts'] = (module, file) => module._compile(transformFileSync(file, options).code, file);
-
-const [root, subject] = process.argv.slice(1);
-let directory;
-if (subject === 'hadb') {
-  const { createHadb } = require(join(root, 'test', 'end-to-end', 'hadb.ts'));
-  ({ directory } = createHadb({ name: 'pair', network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] } }));
-} else {
-  directory = mkdtempSync(join(tmpdir(), 'hadb-keeper-'));
-  require(join(root, 'test', 'end-to-end', 'process-keeper.ts')).endWithThisProcess(directory);
-}
-// As a machine is: a supervisor with job control, and the kernel in a group of its own.
-const machine = require(join(root, 'processes', 'owned-process.ts')).startOwnedProcess({
-  recordFile: join(directory, 'lab', 'machines', 'one', 'process.json'),
-  logFile: join(directory, 'log'),
-  command: 'bash',
-  args: ['-c', 'set -m; sleep 600 & sleep 601'],
-});
-console.log(JSON.stringify({ directory, machine }));
-setInterval(() => {}, 1000);
-`;
+const HOOK = join(__dirname, '..', 'lab', 'control', 'run-typescript.cjs');
 
 describe('processes of a test', () => {
   it.each([
@@ -41,22 +15,25 @@ describe('processes of a test', () => {
     ['guest', 'SIGKILL'],
     ['hadb', 'SIGTERM'],
   ] as const)('of a %s end with a test that %s has ended, and their directory goes', async (subject, signal) => {
-    const root = join(__dirname, '..', '..');
-    const test = spawn(process.execPath, ['-e', INTERRUPTED_TEST, root, subject], {
-      cwd: root,
+    const test = spawn(process.execPath, ['-r', HOOK, join(__dirname, 'interrupted-test.ts'), subject], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const said = await new Promise<string>((resolve) =>
       test.stdout.once('data', (data: Buffer) => resolve(String(data))),
     );
     const { directory, machine } = JSON.parse(said) as { directory: string; machine: OwnedProcess };
-    const before = isRunning(machine);
+    const copies = mkdtempSync(join(tmpdir(), 'hadb-keeper-copies-'));
+    const record = join(copies, 'process.json');
+    writeFileSync(record, JSON.stringify(machine));
+    const before = isSessionRunning(record);
 
     test.kill(signal);
     while (existsSync(directory)) await new Promise((resolve) => setTimeout(resolve, 20));
 
-    expect(before).toBe(true);
-    expect(isGroupRunning(machine)).toBe(false);
+    const after = isSessionRunning(record);
+    rmSync(copies, { recursive: true });
+
+    expect({ before, after }).toEqual({ before: true, after: false });
   });
 
   it('are left to a test that ends them itself', async () => {

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 
@@ -13,12 +12,12 @@ export interface ProcessKeeper {
  * below the directory, and removes it (unless `keep`), as soon as this process is gone: also by Ctrl-C, also by SIGKILL.
  */
 export function endWithThisProcess(directory: string, { keep = false }: { keep?: boolean } = {}): ProcessKeeper {
-  if (!existsSync(join(__dirname, '..', '..', 'dist', 'lab', 'machines', 'session.js'))) {
-    throw new Error('run npm run build first');
-  }
-  const program = join(__dirname, 'process-keeper-main.js');
+  const program = [
+    join(__dirname, '..', 'lab', 'control', 'run-typescript.cjs'),
+    join(__dirname, 'process-keeper-main.ts'),
+  ];
   // Detached: Ctrl-C is for the test alone.
-  const keeper = spawn(process.execPath, [program, directory, ...(keep ? ['--keep'] : [])], {
+  const keeper = spawn(process.execPath, ['-r', ...program, directory, ...(keep ? ['--keep'] : [])], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
