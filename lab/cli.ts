@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { readLabSettings } from '../settings';
+import { SettingsError, readLabSettings } from '../settings';
 import type { LabSettings } from '../settings';
 import { IMAGE_KINDS } from './images/contents';
 import type { ImageKind } from './images/contents';
@@ -75,6 +75,10 @@ export async function runLabCommand(words: readonly string[], context: LabComman
   try {
     return await run(words, context);
   } catch (error) {
+    if (error instanceof SettingsError) {
+      context.process.stderr.write(`hadb lab: ${error.message}\n`);
+      return EXIT.usage;
+    }
     if (error instanceof UsageError || isParseArgsError(error)) {
       context.process.stderr.write(`hadb lab: ${messageOf(error)}\n\n${USAGE}`);
       return EXIT.usage;

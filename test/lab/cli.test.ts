@@ -50,6 +50,17 @@ describe('hadb lab', () => {
     expect(err).toContain('usage: hadb lab');
   });
 
+  it('refuses an engine that there is not, as the other commands do', async () => {
+    let err = '';
+    const code = await runLabCommand(['status'], {
+      process: { stdout: { write: () => undefined }, stderr: { write: (text) => (err += text) } },
+      settings: { temporalEnvironment: { HADB_STATE_DIR: stateDirectory, HADB_LAB_ENGINE: 'xen' } },
+    });
+
+    expect(code).toBe(64);
+    expect(err).toMatch(/HADB_LAB_ENGINE is "xen"; use one of kvm, uml, tcg/);
+  });
+
   it('says that there is no lab, and what makes one', async () => {
     expect(await run('status')).toMatchObject({ code: 0, out: expect.stringContaining('lab absent') });
     expect(await run('env')).toMatchObject({ code: 1, err: expect.stringContaining('hadb lab up') });
