@@ -17,7 +17,8 @@ export const EXIT_CODES = {
   },
   detached: {
     code: 4,
-    meaning: 'the run was cancelled or terminated, or the command stopped watching it before its end',
+    meaning:
+      'the run was cancelled or terminated, or the command was interrupted before its end (a run that it watched goes on)',
   },
   usage: { code: 64, meaning: 'the command line or the specification is wrong; every problem is named' },
   unreachable: { code: 69, meaning: 'Temporal cannot be reached' },
