@@ -38,11 +38,13 @@ export interface TemporalPiece {
 }
 
 export interface LabPiece {
-  /** Brings it up; returns what a worker's environment must say to reach it. Errors: HADB_E4010. */
+  /** Brings it up; returns what a worker's environment must say to reach it. Errors: HADB_E4010, HADB_E4012. */
   ensure(report: PieceReport, options: UpOptions): Promise<Record<string, string>>;
-  /** The same, without starting anything; undefined while there is no lab. */
+  /** The same, without starting anything; undefined while there is no lab. Errors: HADB_E4012. */
   environment(): Record<string, string> | undefined;
   status(): Promise<PieceStatus[]>;
+  /** What of its state cannot be read, and what to do. */
+  problem(): string | undefined;
   stop(report: PieceReport): Promise<void>;
 }
 
@@ -52,6 +54,8 @@ export interface Embedded {
   /** Ends everything; no process is left. */
   down(report: PieceReport): Promise<void>;
   status(): Promise<PieceStatus[]>;
+  /** What of the state of a piece cannot be read, and what to do. */
+  problem(): string | undefined;
   target(): TemporalTarget | undefined;
   /** Specification of a cluster that fits the lab; undefined while there is no lab. */
   specificationFile(): string | undefined;
@@ -114,6 +118,7 @@ export function createEmbedded(parts: EmbeddedParts): Embedded {
     async status() {
       return [temporal.status(), ...(await lab.status()), worker.status(), ...writers.status()];
     },
+    problem: () => lab.problem(),
     target: () => temporal.target(),
     specificationFile: () => (lab.environment() === undefined ? undefined : parts.labSpecification),
     workerEnvironment: () => lab.environment() ?? {},

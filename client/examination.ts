@@ -21,6 +21,8 @@ export interface ExaminationInput {
   temporal: { found: string } | { obtainable: string } | undefined;
   /** Where guest images come from, and whether it answers; undefined when the image is there already. */
   packageMirror?: { url: string; reachable: boolean };
+  /** What of the lab's state cannot be read, and what to do. */
+  labProblem?: string;
 }
 
 const GIB = 1024 ** 3;
@@ -45,6 +47,9 @@ export async function examine(host: Host, input: ExaminationInput): Promise<Find
     examineSpace(host, 'disk space for machines', input.stateDirectory, STATE_BYTES, 'HADB_STATE_DIR'),
     examineSharedMemory(host),
     await examineLoopback(host),
+    ...(input.labProblem === undefined
+      ? []
+      : [{ name: 'state of the lab', state: 'missing' as const, detail: input.labProblem }]),
     ...(input.packageMirror === undefined ? [] : [examineMirror(input.packageMirror)]),
   ];
 }

@@ -6,7 +6,7 @@ export const EXIT_CODES = {
   failed: {
     code: 1,
     meaning:
-      'the run failed, a check did not hold, something is missing on this machine, or an embedded piece does not start',
+      'the run failed, a check did not hold, something is missing on this machine, or an embedded piece does not start or its state is damaged',
   },
   changes: { code: 2, meaning: 'of `plan --detailed-exitcode`: a build would change something' },
   unknown: { code: 2, meaning: 'the verdict is unknown: a run timed out or ended without a verdict' },
@@ -17,7 +17,8 @@ export const EXIT_CODES = {
   },
   detached: {
     code: 4,
-    meaning: 'the run was cancelled or terminated, or the command stopped watching it before its end',
+    meaning:
+      'the run was cancelled or terminated, or the command was interrupted before its end (a run that it watched goes on)',
   },
   usage: { code: 64, meaning: 'the command line or the specification is wrong; every problem is named' },
   unreachable: { code: 69, meaning: 'Temporal cannot be reached' },

@@ -49,6 +49,7 @@ export const MESSAGES = {
   HADB_E4009: { level: 'error', meaning: 'something that the command needs is missing on this machine' },
   HADB_E4010: { level: 'error', meaning: 'an embedded piece does not start' },
   HADB_E4011: { level: 'error', meaning: 'the command was interrupted before it was done' },
+  HADB_E4012: { level: 'error', meaning: 'what is kept of an embedded piece is damaged, or is of another version' },
   HADB_E4070: { level: 'error', meaning: 'an unexpected error of hadb' },
   HADB_I5001: { level: 'info', meaning: 'an embedded piece is being started, installed or made' },
   HADB_I5002: { level: 'info', meaning: 'an embedded piece runs' },

@@ -113,12 +113,17 @@ function createLabPiece(settings: ClientSettings): LabPiece {
         throw asClientError(error);
       }
     },
-    environment: () => labModule().labStatus({ settings: labSettings }).environment,
+    environment: () => {
+      const { environment, problem } = labModule().labStatus({ settings: labSettings });
+      if (environment === undefined && problem !== undefined) throw new ClientError('HADB_E4012', 'failed', problem);
+      return environment;
+    },
     status: async () => {
       const { processes, machines } = labModule().labStatus({ settings: labSettings });
       const named = [...processes, ...machines.map(machineStatus)];
       return [...named, ...otherProcesses(join(settings.stateDirectory, 'lab'), named)];
     },
+    problem: () => labModule().labStatus({ settings: labSettings }).problem,
     stop: (report) => labModule().labDown({ settings: labSettings, onProgress: onProgress(report) }),
   };
 }
@@ -148,16 +153,15 @@ function otherProcesses(directory: string, named: readonly PieceStatus[]): Piece
 }
 
 /** Errors of the lab say what to do next; anything else is a defect and keeps its stack. */
-const LAB_ERRORS = [
-  'HostProgramError',
-  'LabError',
-  'LabStateError',
-  'MissingProgramsError',
-  'MountedBuildError',
-  'NoEngineError',
-];
+const LAB_ERRORS = ['HostProgramError', 'LabError', 'MissingProgramsError', 'MountedBuildError', 'NoEngineError'];
+
+/** The state of the lab cannot be read. */
+const STATE_ERRORS = ['LabStateError', 'StoreError'];
 
 export function asClientError(error: unknown): unknown {
+  if (error instanceof Error && STATE_ERRORS.includes(error.name)) {
+    return new ClientError('HADB_E4012', 'failed', error.message, { cause: error });
+  }
   if (!(error instanceof Error) || !LAB_ERRORS.includes(error.name)) return error;
   return new ClientError('HADB_E4010', 'failed', error.message, { cause: error });
 }
@@ -189,11 +193,13 @@ export async function examineThisMachine(settings: ClientSettings): Promise<Find
   const temporal = settings.temporalChosen
     ? { found: 'TEMPORAL_ADDRESS or TEMPORAL_PROFILE names one' }
     : await examineTemporalCli(temporalSettings, host.findProgram('go') !== undefined);
+  const labProblem = labModule().labStatus({ settings }).problem;
   return examine(host, {
     stateDirectory: settings.stateDirectory,
     cacheDirectory: settings.cacheDirectory,
     missingPackages: missingHostPackages(settings),
     temporal,
+    ...(labProblem === undefined ? {} : { labProblem }),
     ...(hasGuestImage(settings) ? {} : { packageMirror: await examinePackageMirror(host) }),
   });
 }

@@ -3,6 +3,7 @@ import { clusterLockId, publicHostName, secretNames } from '../cluster/ids';
 import { quote } from '../cluster/shell';
 import { ClusterSpecification } from '../cluster/specification/specification';
 import type { PieceStatus } from './embedded';
+import type { MessageCode } from './messages';
 import { failingTask, readTaskFailure } from './follow';
 import type { RunSummary, Temporal } from './temporal';
 import { isOpen } from './watched-run';
@@ -13,6 +14,8 @@ export interface Status {
   pieces: PieceStatus[];
   temporal: { address: string; namespace: string; uiUrl?: string; reachable: boolean; problem?: string } | null;
   clusters: ClusterStatus[];
+  /** What of the pieces' state cannot be read, and what to do. */
+  problem?: { code: MessageCode; message: string };
 }
 
 export interface ClusterStatus {
@@ -199,6 +202,7 @@ export function renderStatus(status: Status): string {
   return [
     'Pieces on this computer',
     ...pieces,
+    ...(status.problem === undefined ? [] : [`  PROBLEM  ${status.problem.code} ${status.problem.message}`]),
     '',
     ...renderTemporal(status.temporal),
     ...status.clusters.flatMap(renderCluster),

@@ -24,8 +24,12 @@ const NAMESPACE = 'default';
 export function createTemporalPiece(settings: TemporalCliSettings): TemporalPiece {
   const directory = join(settings.stateDirectory, 'temporal');
   const portsFile = join(directory, 'ports.json');
-  const readPorts = (): KeptPorts | undefined =>
-    existsSync(portsFile) ? (JSON.parse(readFileSync(portsFile, 'utf8')) as KeptPorts) : undefined;
+  const readPorts = (): KeptPorts | undefined => {
+    const kept = existsSync(portsFile) ? parsePorts(readFileSync(portsFile, 'utf8')) : undefined;
+    if (kept !== undefined) return kept;
+    const running = findTemporalServer(directory);
+    return running === undefined ? undefined : portsOf(running);
+  };
 
   return {
     async ensure(report) {
@@ -98,6 +102,18 @@ async function startOnFirstFree(
   } catch (error) {
     if (others.length === 0 || !hasName(error, 'TemporalServerError') || error.code !== 'PortInUse') throw error;
     return startOnFirstFree(others, start);
+  }
+}
+
+/** Undefined for a damaged file: then they are chosen as at the first start. */
+function parsePorts(text: string): KeptPorts | undefined {
+  try {
+    const { port, uiPort } = JSON.parse(text) as Partial<KeptPorts>;
+    return Number.isInteger(port) && Number.isInteger(uiPort)
+      ? { port: Number(port), uiPort: Number(uiPort) }
+      : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,18 +1,29 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { readLabSettings } from '../settings';
+import { SettingsError, readLabSettings } from '../settings';
 import type { LabSettings } from '../settings';
 import { IMAGE_KINDS } from './images/contents';
 import type { ImageKind } from './images/contents';
 import { UNUSED_IMAGE_DAYS } from './images/image';
 import { listCachedImages, recordImageUser, removeUnusedImages } from './images/image-cache';
 import type { CachedImage } from './images/image-cache';
-import { controlLog, findMachine, labDirectory, labDown, labStatus, labUp, wireDirectory, wireLog } from './lab';
+import {
+  controlLog,
+  environmentOf,
+  findMachine,
+  labDirectory,
+  labDown,
+  labStatus,
+  labUp,
+  wireDirectory,
+  wireLog,
+} from './lab';
 import type { LabStatus } from './lab';
+import { StoreError } from './control/store';
 import { callLab, readControlHealth } from './lab-client';
 import type { ControlHealth } from './lab-client';
-import { readLabDocument } from './lab-document';
+import { LabStateError, readLabDocument } from './lab-document';
 import type { LabDocument } from './lab-document';
 import type { DiskFault } from './model';
 import { createWireClient } from './wire/client';
@@ -64,11 +75,16 @@ export async function runLabCommand(words: readonly string[], context: LabComman
   try {
     return await run(words, context);
   } catch (error) {
+    if (error instanceof SettingsError) {
+      context.process.stderr.write(`hadb lab: ${error.message}\n`);
+      return EXIT.usage;
+    }
     if (error instanceof UsageError || isParseArgsError(error)) {
       context.process.stderr.write(`hadb lab: ${messageOf(error)}\n\n${USAGE}`);
       return EXIT.usage;
     }
-    context.process.stderr.write(`hadb lab: ${messageOf(error)}\n`);
+    const code = error instanceof LabStateError || error instanceof StoreError ? 'HADB_E4012 ' : '';
+    context.process.stderr.write(`hadb lab: ${code}${messageOf(error)}\n`);
     return EXIT.failed;
   }
 }
@@ -153,6 +169,7 @@ interface FullStatus extends Omit<LabStatus, 'environment'> {
 
 async function readFullStatus(settings: LabSettings): Promise<FullStatus> {
   const { environment: _secrets, ...found } = labStatus({ settings });
+  if (found.problem !== undefined) return { ...found, state: 'degraded' };
   const document = readLabDocument(found.directory);
   if (document === undefined) return { ...found, state: 'absent' };
   const control = await readControlHealth(document);
@@ -206,6 +223,7 @@ function describeStatus(found: FullStatus): string {
     ...(found.network?.problems ?? []).map(({ subject, message }) => `${subject}: ${message}`),
     ...(found.control?.network.problems ?? []),
   ]);
+  if (found.problem !== undefined) lines.push(`  problem   HADB_E4012 ${found.problem}`);
   for (const problem of problems) lines.push(`  problem   ${problem}`);
   return `${lines.join('\n')}\n`;
 }
@@ -216,9 +234,10 @@ async function environment(
   context: LabCommandContext,
 ): Promise<number> {
   parseArgs({ args: [...words], options: {} });
-  const found = labStatus({ settings }).environment;
-  if (found === undefined) throw new Error('there is no lab; make one with: hadb lab up');
-  for (const [name, value] of Object.entries(found)) context.process.stdout.write(`export ${name}='${value}'\n`);
+  const document = readLabDocument(labDirectory(settings));
+  if (document === undefined) throw new Error('there is no lab; make one with: hadb lab up');
+  for (const [name, value] of Object.entries(environmentOf(document)))
+    context.process.stdout.write(`export ${name}='${value}'\n`);
   return EXIT.done;
 }
 

@@ -54,24 +54,24 @@ export function readLabDocument(stateDirectory: string): LabDocument | undefined
   try {
     content = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new LabStateError(
-      'Damaged',
-      `${file} is not JSON (${error instanceof Error ? error.message : String(error)}). Remove the lab's state with: hadb lab down --purge`,
-    );
+    throw damaged(file, `is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }
   const format = (content as { format?: unknown } | null)?.format;
-  if (format !== FORMAT) {
+  if (typeof format === 'number' && format !== FORMAT) {
     throw new LabStateError(
       'OtherVersion',
-      `${file} is of format ${String(format)}, and this hadb works with format ${FORMAT}. Use the hadb that made it, or remove the ` +
+      `${file} is of format ${format}, and this hadb works with format ${FORMAT}. Use the hadb that made it, or remove the ` +
         'lab with all its machines: hadb lab down --purge',
     );
   }
   const result = labDocumentSchema.safeParse(content);
-  if (!result.success) {
-    throw new LabStateError('Damaged', `${file} is not complete: ${result.error.message}`);
-  }
+  if (!result.success) throw damaged(file, `is not whole: ${z.prettifyError(result.error)}`);
   return result.data;
+}
+
+/** What of the lab's state cannot be read, and the way out of it. */
+export function damaged(file: string, what: string): LabStateError {
+  return new LabStateError('Damaged', `${file} ${what}. Remove the lab's state with: hadb lab down --purge`);
 }
 
 export function writeLabDocument(stateDirectory: string, document: LabDocument): void {

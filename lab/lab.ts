@@ -14,14 +14,14 @@ import type { DirectorySettings, EngineName, LabSettings } from '../settings';
 import { readCodeVersion } from './code-version';
 import { createLabMachineHost } from './control/lab-machines';
 import type { VirtualMachine } from './control/resources/virtual-machine';
-import { readStoredResources } from './control/store';
+import { StoreError, readStoredResources } from './control/store';
 import type { ImageKind } from './images/contents';
 import { ensureImage } from './images/image';
 import { recordImageUser, useCachedImage } from './images/image-cache';
 import type { Image } from './images/image';
 import { withFileLock } from '../processes/file-lock';
 import { readControlHealth } from './lab-client';
-import { createLabDocument, portOf, readLabDocument, writeLabDocument } from './lab-document';
+import { LabStateError, createLabDocument, portOf, readLabDocument, writeLabDocument } from './lab-document';
 import type { LabDocument } from './lab-document';
 import { readMachineSettings, writeMachineSettings } from './machine-settings';
 import { runningMachines, shutDownMachines } from './machine-shutdown';
@@ -89,6 +89,8 @@ export interface LabStatus {
   images?: string[];
   processes: LabProcess[];
   machines: LabMachineStatus[];
+  /** What of the state cannot be read, and what to do; the rest is told by the records of the processes. */
+  problem?: string;
 }
 
 /** Two guests with 1.1 GiB of system each, their databases, and room to breathe. */
@@ -164,8 +166,19 @@ export async function labDown(options: {
 /** What is there and what runs, from disk and process table alone; waits for nothing. Holds secrets in `environment`. */
 export function labStatus(options: { settings: DirectorySettings }): LabStatus {
   const directory = labDirectory(options.settings);
-  const document = readLabDocument(directory);
-  const machineSettings = readMachineSettings(directory);
+  let problem: string | undefined;
+  const readable = <Value>(read: () => Value): Value | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!isStateError(error)) throw error;
+      problem ??= error.message;
+      return undefined;
+    }
+  };
+  const document = readable(() => readLabDocument(directory));
+  const machineSettings = readable(() => readMachineSettings(directory));
+  const machines = readable(() => listMachines(directory)) ?? [];
   const processes = [
     processStatus('control', controlRecord(directory), document?.armEndpoint),
     processStatus('wire', wireRecord(directory)),
@@ -176,8 +189,9 @@ export function labStatus(options: { settings: DirectorySettings }): LabStatus {
     ...(machineSettings === undefined
       ? {}
       : { engine: machineSettings.engine, images: machineSettings.images.map(({ kind }) => kind) }),
-    processes: document === undefined ? [] : processes,
-    machines: listMachines(directory),
+    processes: document === undefined && problem === undefined ? [] : processes,
+    machines,
+    ...(problem === undefined ? {} : { problem }),
   };
 }
 
@@ -409,14 +423,29 @@ async function restartMachines(
 ): Promise<void> {
   const file = stoppedFile(directory);
   if (!existsSync(file)) return;
-  const ids = JSON.parse(readFileSync(file, 'utf8')) as string[];
+  const ids = readStoppedMachines(file);
+  if (ids === undefined) onProgress(`${file} is damaged: every machine that is not deallocated is started`);
   const host = createLabMachineHost(engine, images);
-  for (const vm of storedMachines(directory).filter(({ guid }) => ids.includes(guid))) {
+  for (const vm of storedMachines(directory).filter(({ guid }) => ids?.includes(guid) ?? true)) {
     if (vm.hidden.machine === undefined || vm.hidden.deallocated) continue;
     onProgress(`starting ${vm.name}`);
     await host.driver(vm.hidden.image).start(vm.hidden.machine);
   }
   rmSync(file, { force: true });
+}
+
+/** Undefined for a damaged file. */
+export function readStoppedMachines(file: string): string[] | undefined {
+  try {
+    const ids: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return Array.isArray(ids) && ids.every((id) => typeof id === 'string') ? ids : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isStateError(error: unknown): error is Error {
+  return error instanceof LabStateError || error instanceof StoreError;
 }
 
 function listMachines(directory: string): LabMachineStatus[] {

@@ -1,8 +1,28 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { writeFileAtomically } from '../processes/owned-process';
+import { ENGINES } from '../settings';
 import type { EngineName } from '../settings';
+import { IMAGE_KINDS } from './images/contents';
 import type { Image } from './images/image';
+import { damaged } from './lab-document';
+
+const machineSettingsSchema = z.object({
+  engine: z.enum(ENGINES),
+  images: z.array(
+    z.object({
+      kind: z.enum(IMAGE_KINDS),
+      hash: z.string(),
+      directory: z.string(),
+      rootImage: z.string(),
+      kernel: z.object({
+        uml: z.string().exactOptional(),
+        qemu: z.object({ kernel: z.string(), initrd: z.string() }),
+      }),
+    }),
+  ),
+});
 
 /** What `lab up` decides for the control process: engine and images, the default one first. */
 export interface MachineSettings {
@@ -14,9 +34,19 @@ function machineSettingsFile(stateDirectory: string): string {
   return join(stateDirectory, 'machine-settings.json');
 }
 
+/** Undefined before the first start. Errors: LabStateError. */
 export function readMachineSettings(stateDirectory: string): MachineSettings | undefined {
   const file = machineSettingsFile(stateDirectory);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as MachineSettings) : undefined;
+  if (!existsSync(file)) return undefined;
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw damaged(file, `is not JSON (${error instanceof Error ? error.message : String(error)})`);
+  }
+  const result = machineSettingsSchema.safeParse(content);
+  if (!result.success) throw damaged(file, `is not whole: ${z.prettifyError(result.error)}`);
+  return result.data;
 }
 
 export function writeMachineSettings(stateDirectory: string, settings: MachineSettings): void {

@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { readProcessStat } from './process-stat';
 
 /**
@@ -27,6 +37,9 @@ export interface StartOptions {
   cwd?: string;
 }
 
+/** Names the record to every process of the group, so that one whose record is damaged is found all the same. */
+const RECORD_VARIABLE = 'HADB_PROCESS_RECORD';
+
 /** Starts a detached process group and records it. The caller makes sure that the previous one is gone. */
 export function startOwnedProcess(options: StartOptions): OwnedProcess {
   mkdirSync(dirname(options.recordFile), { recursive: true });
@@ -36,7 +49,7 @@ export function startOwnedProcess(options: StartOptions): OwnedProcess {
     const child = spawn(options.command, options.args, {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, ...options.env, [RECORD_VARIABLE]: resolve(options.recordFile) },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     child.on('error', () => undefined);
@@ -104,13 +117,55 @@ export async function stopOwnedProcess(recordFile: string, { graceMs }: { graceM
   rmSync(recordFile, { force: true });
 }
 
+/**
+ * Undefined when there is none. A damaged one is made anew from the process that was started with it, and is as good as none
+ * when no such process runs.
+ */
 export function readRecord(recordFile: string): OwnedProcess | undefined {
+  let text: string;
   try {
-    return JSON.parse(readFileSync(recordFile, 'utf8')) as OwnedProcess;
+    text = readFileSync(recordFile, 'utf8');
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
+  return parseRecord(text) ?? findProcessOfRecord(recordFile);
+}
+
+function parseRecord(text: string): OwnedProcess | undefined {
+  let record: Partial<OwnedProcess> | null;
+  try {
+    record = JSON.parse(text) as Partial<OwnedProcess> | null;
+  } catch {
+    return undefined;
+  }
+  if (typeof record !== 'object' || record === null) return undefined;
+  const { pid, startTicks, bootId, command, logFile } = record;
+  // A process id of 1 or less would signal others than our group.
+  if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 1) return undefined;
+  if (typeof startTicks !== 'string' || typeof bootId !== 'string') return undefined;
+  if (typeof command !== 'string' || typeof logFile !== 'string') return undefined;
+  return { pid, startTicks, bootId, command, logFile };
+}
+
+/** The leader of the session that was started with this record: what it starts itself has the variable, too. */
+function findProcessOfRecord(recordFile: string): OwnedProcess | undefined {
+  const wanted = `${RECORD_VARIABLE}=${resolve(recordFile)}`;
+  for (const pid of readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)) {
+    const startTicks = readStartTicks(pid);
+    if (startTicks === undefined || readProcessStat(pid)?.session !== pid) continue;
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+      if (!environment.includes(wanted)) continue;
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1).join(' ');
+      return { pid, startTicks, bootId: readBootId(), command, logFile: readlinkSync(`/proc/${pid}/fd/1`) };
+    } catch {
+      // Somebody else's, or it has just ended.
+    }
+  }
+  return undefined;
 }
 
 export function writeFileAtomically(file: string, content: string, mode = 0o600): void {

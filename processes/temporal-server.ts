@@ -59,7 +59,6 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
   const uiPort = options.uiPort === undefined ? undefined : await choosePort(options.uiPort, 'the Temporal UI');
   const files = filesOf(directory);
   const endpoints: Endpoints = { port, ...(uiPort !== undefined && { uiPort }) };
-  writeFileAtomically(files.endpoints, JSON.stringify(endpoints));
   const process = startOwnedProcess({
     recordFile: files.record,
     logFile: files.log,
@@ -75,8 +74,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
 export function findTemporalServer(directory: string): TemporalServer | undefined {
   const files = filesOf(directory);
   const process = findOwnedProcess(files.record);
-  if (process === undefined || !existsSync(files.endpoints)) return undefined;
-  return describe(JSON.parse(readFileSync(files.endpoints, 'utf8')) as Endpoints, process);
+  return process === undefined ? undefined : describe(readEndpoints(process), process);
 }
 
 /** Ends it; the database stays. */
@@ -107,12 +105,18 @@ interface Endpoints {
   uiPort?: number;
 }
 
+/** Its own command line says them: a file beside it could say something else. */
+function readEndpoints({ command }: OwnedProcess): Endpoints {
+  const portAfter = (option: string) => new RegExp(` ${option} (\\d+)`).exec(command)?.[1];
+  const uiPort = portAfter('--ui-port');
+  return { port: Number(portAfter('--port')), ...(uiPort !== undefined && { uiPort: Number(uiPort) }) };
+}
+
 function filesOf(directory: string) {
   return {
     database: join(directory, 'temporal.db'),
     /** Version of the server that made the database. */
     version: join(directory, 'temporal.db.version'),
-    endpoints: join(directory, 'endpoints.json'),
     record: join(directory, 'process.json'),
     log: join(directory, 'temporal.log'),
   };

@@ -1,6 +1,7 @@
 import type { ClientContext } from '../context';
 import type { LabImage, PieceStatus } from '../embedded';
 import { CLIENT_USER } from '../../cluster/database/statements';
+import { exitCode } from '../exit-codes';
 import { isClientError } from '../messages';
 import type { ReportingFlags } from '../reporting/choose-reporter';
 import { inSession, resolveTarget, untilInterrupted } from '../session';
@@ -40,10 +41,15 @@ function spoken(flags: ReportingFlags): ReportingFlags {
 
 export async function status(context: ClientContext, flags: { json: boolean }): Promise<void> {
   const pieces = await context.embedded().status();
-  const known = await readTemporalStatus(context, pieces);
+  const problem = context.embedded().problem();
+  const known: Status = {
+    ...(await readTemporalStatus(context, pieces)),
+    ...(problem === undefined ? {} : { problem: { code: 'HADB_E4012', message: problem } }),
+  };
   const { stdout } = context.process;
   stdout.write(flags.json ? `${JSON.stringify(known, undefined, 2)}\n` : `${renderStatus(known)}\n`);
-  context.process.exitCode = known.temporal?.reachable === true ? 0 : 69;
+  const told = known.temporal?.reachable === true ? 'passed' : 'unreachable';
+  context.process.exitCode = exitCode(problem === undefined ? told : 'failed');
 }
 
 async function readTemporalStatus(context: ClientContext, pieces: PieceStatus[]): Promise<Status> {
@@ -60,7 +66,10 @@ async function readTemporalStatus(context: ClientContext, pieces: PieceStatus[])
   const temporal = await context.connect(target);
   try {
     await temporal.check();
-    const lab = context.settings.temporalChosen ? {} : context.embedded().workerEnvironment();
+    const lab =
+      context.settings.temporalChosen || context.embedded().problem() !== undefined
+        ? {}
+        : context.embedded().workerEnvironment();
     const secrets = lab['HADB_SECRETS_DIR'] ?? context.settings.secretsDirectory;
     const clusters = await readClusters(temporal, {
       ...(lab['HADB_NAME_SERVER'] === undefined ? {} : { nameServer: lab['HADB_NAME_SERVER'] }),

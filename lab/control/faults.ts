@@ -217,7 +217,8 @@ export function createFaults(options: {
           };
         case 'DELETE ': {
           await links.clear();
-          for (const vmId of Object.keys(state.resumeAt)) await resume(vmId);
+          const paused = new Set([...allMachines().map(({ guid }) => guid), ...Object.keys(state.resumeAt)]);
+          for (const vmId of paused) await resume(vmId);
           await disks.clear();
           save({ ...state, arm: [] });
           return { status: 204 };

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 
 import { withFileLock } from '../../processes/file-lock';
 import { writeFileAtomically } from '../../processes/owned-process';
+import { LabStateError } from '../lab-document';
 import { removeBuildDirectory } from './build-directory';
 import { IMAGE_KINDS, type ImageContents, type ImageKind } from './contents';
 import type { Image } from './image';
@@ -77,9 +78,20 @@ export function useCachedImage(directory: string, now = new Date()): Image | und
   return readImage(directory);
 }
 
+/** Undefined where there is no image. Errors: LabStateError. */
 function readManifest(directory: string): Manifest | undefined {
   const file = join(directory, 'image.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Manifest) : undefined;
+  if (!existsSync(file)) return undefined;
+  try {
+    const { kind, hash, ...more } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+    if (typeof kind === 'string' && typeof hash === 'string') return { kind, hash, ...more };
+  } catch {
+    // Told below, as any other content that is no manifest.
+  }
+  throw new LabStateError(
+    'Damaged',
+    `${file} is damaged. Remove the image, and the next start of a lab builds it anew: rm -r ${directory}`,
+  );
 }
 
 /** Where ext4 keeps its id: byte 0x68 of the superblock, which begins at 1024. The image's hash is the id. */

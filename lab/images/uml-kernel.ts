@@ -90,11 +90,20 @@ async function findCached(directory: string): Promise<UmlKernel | undefined> {
   for (const name of readdirSync(directory).sort().reverse()) {
     const manifest = join(directory, name, 'kernel.json');
     if (name.startsWith('.') || !existsSync(manifest)) continue;
-    const kernel = JSON.parse(readFileSync(manifest, 'utf8')) as UmlKernel & { format: number };
+    const kernel = readKernelManifest(manifest);
     // The interpreter's path is written into the executable, so a moved cache directory is no use.
-    if (kernel.format === FORMAT && kernel.executable === join(directory, name, 'linux.uml')) return kernel;
+    if (kernel?.format === FORMAT && kernel.executable === join(directory, name, 'linux.uml')) return kernel;
   }
   return undefined;
+}
+
+/** Undefined for a damaged one: the kernel is fetched anew, into the same place. */
+function readKernelManifest(file: string): (UmlKernel & { format: number }) | undefined {
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as (UmlKernel & { format: number }) | null) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function fetchKernel(directory: string, { onProgress }: BuildOptions): Promise<UmlKernel> {
@@ -146,7 +155,9 @@ async function fetchFrom(from: { base: string; suite: string; work: string; dire
     modulesDirectory: join(final, 'modules'),
     packageVersion,
   };
-  writeFileSync(join(result, 'kernel.json'), JSON.stringify({ format: FORMAT, ...kernel }, undefined, 2));
+  writeFileSync(join(result, 'kernel.json'), JSON.stringify({ format: FORMAT, ...kernel }, undefined, 2), {
+    flush: true,
+  });
   rmSync(final, { recursive: true, force: true });
   renameSync(result, final);
   return kernel;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
-import { errorCode } from './problem';
+import { errorCode, errorMessage } from './problem';
 
-/** What a JSON file of wire holds; undefined when there is none. Errors: ZodError, SyntaxError for a damaged one. */
+/** What a JSON file of wire holds; undefined when there is none. Errors: one that names it when it is damaged. */
 export function readStateFile<Value>(file: string, schema: z.ZodType<Value>): Value | undefined {
   let text: string;
   try {
@@ -11,5 +11,11 @@ export function readStateFile<Value>(file: string, schema: z.ZodType<Value>): Va
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-  return schema.parse(JSON.parse(text));
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new Error(`${file} is damaged. Remove it, and bring the lab up again: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
 }

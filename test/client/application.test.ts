@@ -433,6 +433,28 @@ describe('hadb status', () => {
     });
   });
 
+  it('tells what of the lab cannot be read, and all that it knows else', async () => {
+    const { context, exit } = await hadb(
+      'status --json',
+      { runs },
+      {
+        embedded: {
+          problem: () => 'lab.json is not JSON',
+          workerEnvironment: () => {
+            throw new Error('the state of the lab is damaged');
+          },
+        },
+      },
+    );
+
+    expect(exit).toBe(1);
+    expect(JSON.parse(context.process.stdout.text)).toMatchObject({
+      problem: { code: 'HADB_E4012', message: 'lab.json is not JSON' },
+      temporal: { reachable: true },
+      clusters: [{ name: 'pair' }],
+    });
+  });
+
   it('names the UI of a Temporal that was chosen', async () => {
     const { context } = await hadb(
       'status --json',

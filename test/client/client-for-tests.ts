@@ -87,6 +87,7 @@ const noEmbedded: Embedded = {
   up: () => Promise.reject(new Error('this test has no embedded pieces')),
   down: async () => undefined,
   status: async () => [],
+  problem: () => undefined,
   target: () => undefined,
   specificationFile: () => undefined,
   workerEnvironment: () => ({}),

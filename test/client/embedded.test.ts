@@ -24,6 +24,7 @@ function partsForTests(changes: Partial<EmbeddedParts> = {}) {
       },
       environment: () => ({ AZURE_TENANT_ID: 't' }),
       status: async () => [{ name: 'wire', state: 'running' }],
+      problem: () => undefined,
       stop: async () => void journal.push('stop lab'),
     },
     worker: {

@@ -42,6 +42,15 @@ const stateOf = async (host: Host, name: string, changes: Partial<ExaminationInp
   (await examine(host, { ...input, ...changes })).find((finding) => finding.name === name);
 
 describe('the examination of this machine', () => {
+  it('tells what of the state of the lab cannot be read', async () => {
+    const labProblem = '/s/lab/lab.json is not JSON. Remove the state of the lab';
+
+    const findings = await examine(hostForTests(), { ...input, labProblem });
+
+    expect(findings).toContainEqual({ name: 'state of the lab', state: 'missing', detail: labProblem });
+    expect(isFit(findings)).toBe(false);
+  });
+
   it('is content with one that has everything', async () => {
     const findings = await examine(hostForTests(), input);
 

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +50,32 @@ it('hadb status without anything says how to begin, and exits with 69', () => {
     temporal: null,
     clusters: [],
   });
+});
+
+it.each([
+  ['cut in half', '{"format": 1, "armEnd'],
+  ['empty', ''],
+  ['of another shape', '[1]'],
+])('no command shows a stack for a lab.json that is %s, and purging the lab mends it', (_what, content) => {
+  const lab = join(directory, 'state', 'lab');
+  mkdirSync(lab, { recursive: true });
+  writeFileSync(join(lab, 'lab.json'), content);
+
+  const told = [['status'], ['lab', 'status'], ['doctor'], ['plan'], ['lab', 'up']].map((words) => ({
+    words,
+    ...run(words),
+  }));
+  const down = run(['down']);
+  const purge = run(['lab', 'down', '--purge']);
+
+  for (const { words, status, stdout, stderr } of told) {
+    expect({ words, status }).toEqual({ words, status: 1 });
+    expect(stdout + stderr).toMatch(/lab\.json.*hadb lab down --purge/s);
+    expect(stdout + stderr).not.toMatch(/^ +at /m);
+  }
+  expect(down.status).toBe(0);
+  expect(purge).toMatchObject({ status: 0, stdout: 'the lab is gone\n' });
+  expect(run(['lab', 'status'])).toMatchObject({ status: 0, stdout: expect.stringContaining('lab absent') });
 });
 
 it('hadb lab hands its words on to the command line of the lab', () => {

@@ -1,5 +1,7 @@
 import { asClientError } from '../../client/start';
 import { HostProgramError, MissingProgramsError } from '../../lab/images/host-programs';
+import { StoreError } from '../../lab/control/store';
+import { damaged } from '../../lab/lab-document';
 import { LabError } from '../../lab/lab';
 import { NoEngineError } from '../../lab/machines/probe';
 import { runCommandLine } from '../../client/application';
@@ -103,6 +105,13 @@ describe('what the lab says when it does not come up', () => {
     new LabError('NoSpace', 'free some'),
   ])('is told as it is, with a code and without a stack: $name', (error) => {
     expect(asClientError(error)).toMatchObject({ code: 'HADB_E4010', exit: 'failed', message: error.message });
+  });
+
+  it('has a code of its own when its state cannot be read', () => {
+    const error = damaged('/s/lab/lab.json', 'is not JSON');
+
+    expect(asClientError(error)).toMatchObject({ code: 'HADB_E4012', exit: 'failed', message: error.message });
+    expect(asClientError(new StoreError('damaged'))).toMatchObject({ code: 'HADB_E4012' });
   });
 
   it('is a defect when it is anything else', () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -47,6 +47,27 @@ it('the embedded Temporal takes another port when somebody else has its own, and
   expect(piece().target()?.address).toBe(moved.address);
   expect(piece().status()).toMatchObject({ state: 'running', address: moved.address });
 });
+
+it('the embedded Temporal keeps its addresses while it runs, whatever the file of its ports has become', async () => {
+  const target = await piece().ensure(quiet);
+  writeFileSync(join(directory, 'temporal', 'ports.json'), '{"port": 72');
+
+  expect(piece().target()).toEqual(target);
+  expect(await piece().ensure(quiet)).toEqual(target);
+  expect(JSON.parse(readFileSync(join(directory, 'temporal', 'ports.json'), 'utf8'))).toMatchObject({
+    port: portOf(target.address),
+  });
+});
+
+it.each(['', '{"port": 72', 'null', '{"port":"7233"}'])(
+  'the ports %j of a Temporal that does not run are chosen anew',
+  (damaged) => {
+    mkdirSync(join(directory, 'temporal'));
+    writeFileSync(join(directory, 'temporal', 'ports.json'), damaged);
+
+    expect(piece().target()).toBeUndefined();
+  },
+);
 
 it('a Temporal that was never started here has no address', () => {
   expect(piece().target()).toBeUndefined();

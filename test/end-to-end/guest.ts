@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Client, utils, type ParsedKey } from 'ssh2';
@@ -12,6 +11,8 @@ import type { Image } from '../../lab/images/image';
 import { createOsDisk, createSparseDisk } from '../../lab/machines/disks';
 import { writeProvisioningDisk } from '../../lab/machines/provisioning-disk';
 import type { Machine } from '../../lab/model';
+import { startOwnedProcess, stopOwnedProcess } from '../../processes/owned-process';
+import { endWithThisProcess } from './process-keeper';
 
 export const DATA_DISK_BYTES = 5 * 1024 * 1024 * 1024;
 
@@ -47,6 +48,7 @@ export async function createGuest(
   options: { name: string; memoryMiB: number; plugIn?: (machine: Machine) => Promise<Plug> },
 ): Promise<Guest> {
   const directory = mkdtempSync(join(tmpdir(), 'hadb-machine-'));
+  const keeper = endWithThisProcess(directory);
   const [switchPort, machinePort] = [await freeUdpPort(), await freeUdpPort()];
   const adminKey = utils.generateKeyPairSync('ed25519');
   const hostKeys = utils.generateKeyPairSync('ed25519');
@@ -87,6 +89,7 @@ export async function createGuest(
     readServedHostKey: (timeoutMs) => readHostKey(connection, timeoutMs),
     close: async () => {
       await plug.close();
+      await keeper.release();
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -109,7 +112,7 @@ runcmd:
 }
 
 /** The lab's gateway in small: QEMU without a machine, slirp on one side and the guest's wire on the other. */
-async function startGateway({ nic: { wiring } }: Machine): Promise<Plug> {
+async function startGateway({ directory, nic: { wiring } }: Machine): Promise<Plug> {
   const sshPort = await freeTcpPort();
   const wire = [
     'l2tpv3,id=wire,src=127.0.0.1,dst=127.0.0.1,udp=on,txsession=1,rxsession=1,counter=off',
@@ -120,9 +123,13 @@ async function startGateway({ nic: { wiring } }: Machine): Promise<Plug> {
     'user,id=slirp,net=10.10.10.0/24,host=10.10.10.1,restrict=on',
     `hostfwd=tcp:127.0.0.1:${sshPort}-${ADDRESS}:22`,
   ];
-  const gateway = spawn(
-    'qemu-system-x86_64',
-    [
+  const gatewayDirectory = join(dirname(directory), 'gateway');
+  const recordFile = join(gatewayDirectory, 'process.json');
+  startOwnedProcess({
+    recordFile,
+    logFile: join(gatewayDirectory, 'gateway.log'),
+    command: 'qemu-system-x86_64',
+    args: [
       ...'-machine none -nodefaults -nographic -monitor none -serial none'.split(' '),
       '-netdev',
       slirp.join(','),
@@ -130,15 +137,11 @@ async function startGateway({ nic: { wiring } }: Machine): Promise<Plug> {
       wire.join(','),
       ...'-netdev hubport,id=one,hubid=0,netdev=slirp -netdev hubport,id=two,hubid=0,netdev=wire'.split(' '),
     ],
-    // It warns on each start that its hub has no network card.
-    { stdio: 'ignore' },
-  );
+  });
   return {
     host: '127.0.0.1',
     sshPort,
-    close: async () => {
-      gateway.kill('SIGKILL');
-    },
+    close: () => stopOwnedProcess(recordFile, { graceMs: 0 }),
   };
 }
 

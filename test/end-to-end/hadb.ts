@@ -15,6 +15,7 @@ import type { ClusterSpecificationInput } from '../../cluster/specification/spec
 import type { Progress, StepOutcome } from '../../cluster/step';
 import { stopOwnedProcess } from '../../processes/owned-process';
 import { progressQuery } from '../../workflows/messages';
+import { endWithThisProcess } from './process-keeper';
 
 /** hadb as its users have it: the command line, in a state directory of its own. */
 
@@ -61,6 +62,7 @@ export interface Hadb {
 
 export function createHadb(input: ClusterSpecificationInput, options: { keep?: boolean } = {}): Hadb {
   const directory = mkdtempSync(join(tmpdir(), 'hadb-e2e-'));
+  const keeper = endWithThisProcess(directory, options);
   const specificationFile = join(directory, 'cluster.yaml');
   writeFileSync(specificationFile, stringify(input));
   const specification = ClusterSpecification.parse(input);
@@ -144,6 +146,7 @@ export function createHadb(input: ClusterSpecificationInput, options: { keep?: b
         const record = join(directory, piece, 'process.json');
         if (existsSync(record)) await stopOwnedProcess(record, { graceMs: 0 });
       }
+      await keeper.release();
       if (options.keep !== true) rmSync(directory, { recursive: true, force: true });
     },
   };

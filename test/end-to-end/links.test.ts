@@ -11,6 +11,7 @@ import { createWire, type Wire } from '../../lab/wire/wire';
 import { DEFAULT_RULES, rule } from '../lab/wire/network-for-tests';
 import { createGuest, freeTcpPort, type Guest, type Plug } from './guest';
 import { readEndToEndOptions } from './options';
+import { endWithThisProcess, type ProcessKeeper } from './process-keeper';
 
 const { lab, engines } = readEndToEndOptions();
 
@@ -23,6 +24,7 @@ const PROBE = { name: 'probe', protocol: 'Tcp', port: 61_000, intervalSeconds: 1
 /** A real machine on the lab's own data plane: switch, security group, inbound NAT, probe, faults. */
 describe.each(engines)('the link of a machine under %s', (engine) => {
   let directory: string;
+  let keeper: ProcessKeeper;
   let wire: Wire;
   let driver: MachineDriver;
   let guest: Guest;
@@ -89,6 +91,7 @@ describe.each(engines)('the link of a machine under %s', (engine) => {
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'hadb-links-'));
+    keeper = endWithThisProcess(directory);
     const image = await ensureImage('golden', { cacheDirectory: lab.cacheDirectory, onProgress: () => undefined });
     driver = createMachineDriver(engine, image);
     guest = await createGuest(image, { name: 'hadb01', memoryMiB: 768, plugIn });
@@ -100,6 +103,7 @@ describe.each(engines)('the link of a machine under %s', (engine) => {
   afterAll(async () => {
     await driver.stop(guest.machine, 'hard', 0);
     await guest.close();
+    await keeper.release();
     rmSync(directory, { recursive: true, force: true });
   });
 

@@ -1,9 +1,10 @@
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { runLabCommand } from '../../lab/cli';
 import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
 import { labDirectory } from '../../lab/lab';
 import { openStore } from '../../lab/control/store';
+import { isRunning, startOwnedProcess } from '../../processes/owned-process';
 import { writeMachineSettings } from '../../lab/machine-settings';
 import { eventually } from '../eventually';
 import { useTemporaryDirectory } from '../temporary-directory';
@@ -47,6 +48,17 @@ describe('hadb lab', () => {
     expect(code).toBe(64);
     expect(err).toMatch(message);
     expect(err).toContain('usage: hadb lab');
+  });
+
+  it('refuses an engine that there is not, as the other commands do', async () => {
+    let err = '';
+    const code = await runLabCommand(['status'], {
+      process: { stdout: { write: () => undefined }, stderr: { write: (text) => (err += text) } },
+      settings: { temporalEnvironment: { HADB_STATE_DIR: stateDirectory, HADB_LAB_ENGINE: 'xen' } },
+    });
+
+    expect(code).toBe(64);
+    expect(err).toMatch(/HADB_LAB_ENGINE is "xen"; use one of kvm, uml, tcg/);
   });
 
   it('says that there is no lab, and what makes one', async () => {
@@ -141,9 +153,61 @@ describe('hadb lab', () => {
 
     expect(await run('status')).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/is of format 2.*hadb lab down --purge/),
+      out: expect.stringMatching(/problem +HADB_E4012 .*is of format 2.*hadb lab down --purge/),
     });
     expect(await run('down', '--purge')).toMatchObject({ code: 0 });
     expect(await run('status')).toMatchObject({ code: 0, out: expect.stringContaining('lab absent') });
+  });
+
+  describe.each([
+    ['lab.json', ['env', 'faults']],
+    ['machine-settings.json', ['console hadb01']],
+    ['control/resources/hadb01.json', ['console hadb01']],
+  ])('with a damaged %s', (name, refused) => {
+    const damages: [string, (text: string) => string][] = [
+      ['cut in half', (text) => text.slice(0, text.length / 2)],
+      ['empty', () => ''],
+    ];
+    if (!name.startsWith('control')) damages.push(['of another shape', () => '["a"]'], ['null', () => 'null']);
+
+    it.each(damages)('(%s) says so, and ends and removes everything when told', async (_what, damage) => {
+      const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+      writeLabDocument(directory, createLabDocument(directory, 1));
+      writeMachineSettings(directory, { engine: 'uml', images: [] });
+      const resources = join(directory, 'control', 'resources');
+      mkdirSync(resources, { recursive: true });
+      const vm = { ...virtualMachine('hadb01', '/nic'), hidden: { image: 'golden', deallocated: false } };
+      writeFileSync(join(resources, 'hadb01.json'), JSON.stringify(vm));
+      const file = join(directory, name);
+      writeFileSync(file, damage(readFileSync(file, 'utf8')));
+      const start = (recordFile: string) =>
+        startOwnedProcess({ recordFile, logFile: join(directory, 'log'), command: 'sleep', args: ['60'] });
+      const control = start(join(directory, 'control-process.json'));
+      const machineRecord = join(directory, 'machines', 'guid-hadb01', 'process.json');
+      const machine = start(machineRecord);
+      writeFileSync(machineRecord, '{"pid');
+
+      const status = await run('status', '--json');
+      const answers = await Promise.all(refused.map((words) => run(...words.split(' '))));
+      const down = await run('down', '--purge');
+
+      const problem = expect.stringMatching(new RegExp(`${name}.*hadb lab down --purge`, 's'));
+      expect(status.code).toBe(1);
+      expect(JSON.parse(status.out)).toMatchObject({
+        problem,
+        processes: [
+          { name: 'control', state: 'running', pid: control.pid },
+          { name: 'wire', state: 'stopped' },
+        ],
+      });
+      for (const { code, err } of answers) {
+        expect(code).toBe(1);
+        expect(err).toMatch(/^hadb lab: HADB_E4012 /);
+        expect(err).toEqual(problem);
+      }
+      expect(down.code).toBe(0);
+      expect([isRunning(control), isRunning(machine)]).toEqual([false, false]);
+      expect(existsSync(directory)).toBe(false);
+    });
   });
 });

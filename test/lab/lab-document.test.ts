@@ -33,8 +33,11 @@ describe('lab.json', () => {
 
   it.each([
     ['of another version', '{"format":99}', 'OtherVersion', /is of format 99, and this hadb works with format 1/],
-    ['no JSON', '{', 'Damaged', /is not JSON/],
-    ['not complete', '{"format":1}', 'Damaged', /is not complete/],
+    ['no JSON', '{', 'Damaged', /is not JSON.*hadb lab down --purge/s],
+    ['empty', '', 'Damaged', /is not JSON.*hadb lab down --purge/s],
+    ['not whole', '{"format":1}', 'Damaged', /is not whole.*hadb lab down --purge/s],
+    ['of another shape', '[]', 'Damaged', /is not whole.*hadb lab down --purge/s],
+    ['null', 'null', 'Damaged', /is not whole.*hadb lab down --purge/s],
   ])('that is %s is refused with what to do', (_what, content, code, message) => {
     writeFileSync(labFile(directory), content);
 

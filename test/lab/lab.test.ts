@@ -1,6 +1,15 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
-import { assertSpace, environmentOf, labDirectory, labDown, labStatus, labUp } from '../../lab/lab';
+import {
+  assertSpace,
+  environmentOf,
+  labDirectory,
+  labDown,
+  labStatus,
+  labUp,
+  readStoppedMachines,
+} from '../../lab/lab';
 import { useTemporaryDirectory } from '../temporary-directory';
 
 describe('the lab as a whole', () => {
@@ -15,6 +24,28 @@ describe('the lab as a whole', () => {
     writeLabDocument(directory, { ...createLabDocument(directory, 1), format: 7 as never });
 
     await expect(labUp({ settings: settings() })).rejects.toMatchObject({ code: 'OtherVersion' });
+  });
+
+  it('does not come up over a damaged state, and says what to do', async () => {
+    const directory = labDirectory(settings());
+    writeLabDocument(directory, createLabDocument(directory, 1));
+    writeFileSync(join(directory, 'machine-settings.json'), '{"engine":"uml","images":[{}]}');
+
+    await expect(labUp({ settings: settings() })).rejects.toMatchObject({
+      code: 'Damaged',
+      message: expect.stringMatching(/machine-settings\.json is not whole.*hadb lab down --purge/s),
+    });
+  });
+
+  it('knows which machines its end has stopped, and that a damaged file names none', () => {
+    const file = join(stateDirectory, 'stopped-by-down.json');
+    const read = (text: string) => {
+      writeFileSync(file, text);
+      return readStoppedMachines(file);
+    };
+
+    expect(read('["a","b"]')).toEqual(['a', 'b']);
+    expect(['', '["a"', '{}', '[1]', 'null'].map(read)).toEqual(Array(5).fill(undefined));
   });
 
   it('does not begin on a file system that it would fill', () => {

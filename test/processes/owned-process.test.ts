@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -72,6 +72,32 @@ describe('an owned process', () => {
 
     expect(findOwnedProcess(recordFile)).toBeUndefined();
     writeFileSync(recordFile, JSON.stringify(started));
+  });
+
+  it.each([
+    ['cut in half', (text: string) => text.slice(0, text.length / 2)],
+    ['empty', () => ''],
+    ['of another shape', () => '[]'],
+    ['without a process id', () => '{"startTicks":"1","bootId":"b","command":"c","logFile":"l"}'],
+    ['of every process there is', (text: string) => text.replace(/"pid": \d+/, '"pid": -1')],
+  ])('is found and ended although its record is %s', async (_what, damage) => {
+    const started = start('sleep 60 & sleep 60');
+    writeFileSync(recordFile, damage(readFileSync(recordFile, 'utf8')));
+
+    const found = findOwnedProcess(recordFile);
+    await stopOwnedProcess(recordFile, { graceMs: 0 });
+
+    expect(found).toEqual({ ...started, command: expect.stringContaining('sleep 60') });
+    expect(isGroupRunning(started)).toBe(false);
+    expect(existsSync(recordFile)).toBe(false);
+  });
+
+  it('that has ended and whose record is damaged is none', async () => {
+    writeFileSync(recordFile, '{"pid": 1');
+
+    expect(readRecord(recordFile)).toBeUndefined();
+    await stopOwnedProcess(recordFile, { graceMs: 0 });
+    expect(existsSync(recordFile)).toBe(false);
   });
 
   it('that cannot be started says so', () => {

@@ -39,6 +39,16 @@ describe('the embedded Temporal server', () => {
     expect((await fetch(started.uiUrl ?? '')).status).toBe(200);
   });
 
+  it('is found by its process alone, whatever its record has become', async () => {
+    const started = await startTemporalServer({ cli, directory, port: 0, uiPort: 0 });
+    const recordFile = join(directory, 'process.json');
+    writeFileSync(recordFile, readFileSync(recordFile, 'utf8').slice(0, 20));
+
+    const again = await startTemporalServer({ cli, directory, port: 0, uiPort: 0 });
+
+    expect(again).toEqual(started);
+  });
+
   it('keeps its runs when it is killed and started again', async () => {
     const before = await startTemporalServer({ cli, directory, port: 0 });
     await withClient(before.address, (client) =>

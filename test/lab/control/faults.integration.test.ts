@@ -177,6 +177,14 @@ describe('the faults endpoint', () => {
     expect((await fault('GET', '/machines')).body).toMatchObject({ value: [{ state: 'running' }] });
   });
 
+  it('a pause without an end ends with every other fault', async () => {
+    await fault('POST', '/machines/hadb01/pause');
+
+    await fault('DELETE', '');
+
+    expect((await fault('GET', '/machines')).body).toMatchObject({ value: [{ state: 'running' }] });
+  });
+
   it('kills and resets', async () => {
     expect((await fault('POST', '/machines/hadb01/kill')).body['state']).toBe('stopped');
     expect((await azure.compute.virtualMachines.instanceView(GROUP, 'hadb01')).statuses?.at(-1)?.code).toBe(

@@ -41,6 +41,9 @@ describe('the key of an image', () => {
 
     it('finds the image, and nothing is built', async () => {
       const directory = join(cacheDirectory, 'uml-kernel', '7.2');
+      const broken = join(cacheDirectory, 'uml-kernel', '7.3');
+      mkdirSync(broken, { recursive: true });
+      writeFileSync(join(broken, 'kernel.json'), '{"format": 1, "exec');
       const cached = { ...kernel, executable: join(directory, 'linux.uml') };
       mkdirSync(directory, { recursive: true });
       writeFileSync(join(directory, 'kernel.json'), JSON.stringify({ format: 1, ...cached }));
@@ -55,6 +58,12 @@ describe('the key of an image', () => {
       expect(found).toMatchObject({ kind: 'clean', hash, directory: image, kernel: { uml: cached.executable } });
       expect(said).toEqual([]);
       expect(readdirSync(join(cacheDirectory, 'images'))).toEqual([imageName('clean', hash)]);
+
+      writeFileSync(join(image, 'image.json'), '{"kind": "cl');
+      await expect(ensureImage('clean', { cacheDirectory, onProgress: () => undefined })).rejects.toMatchObject({
+        code: 'Damaged',
+        message: expect.stringContaining(`rm -r ${image}`),
+      });
     });
   });
 });
