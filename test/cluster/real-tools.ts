@@ -37,6 +37,13 @@ drbd-utils corosync pacemaker pacemaker-cli-utils resource-agents`.split(/\s+/);
 
 /** @throws Error that says what is missing when the tree cannot be made. */
 export function realTools(suite: keyof typeof SUITES): RealTools {
+  for (const tool of ['mmdebstrap', 'flock', 'unshare', 'mount', 'hostname']) {
+    if (spawnSync(tool, ['--version']).error !== undefined) {
+      throw new Error(
+        `${tool} is missing: the tests against the real tools need "apt-get install mmdebstrap util-linux mount hostname"`,
+      );
+    }
+  }
   const tree = ensureTree(suite);
   return { run: (script, options = {}) => runIn(tree, script, options) };
 }
@@ -58,13 +65,6 @@ export function ensureTree(suite: keyof typeof SUITES): string {
       // An ordinary user's tree belongs to another id; it is used all the same.
     }
     return tree;
-  }
-  for (const tool of ['mmdebstrap', 'flock', 'unshare']) {
-    if (spawnSync(tool, ['--version']).error !== undefined) {
-      throw new Error(
-        `${tool} is missing: the tests against the real tools need "apt-get install mmdebstrap util-linux"`,
-      );
-    }
   }
   mkdirSync(directory, { recursive: true });
   const arguments_ = [tree, suite, packages.join(',')];
