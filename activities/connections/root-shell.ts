@@ -29,20 +29,30 @@ export type Outcome =
 const DEADLINE_SLACK_MS = 10_000;
 const OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024;
 
+/** How the shell of root ended. */
+interface Exit {
+  code: number | null;
+  signal?: string;
+}
+
 export function openRootShell(node: string, client: Client, command: string): RootShell {
+  let alive = true;
+  let exit: Exit | undefined;
   const opening = new Promise<ClientChannel>((resolve, reject) => {
     client.once('close', () => reject(new Error('the connection was lost')));
     client.exec(command, (error, channel) => {
       if (error !== undefined) return reject(error);
       channel.on('error', () => undefined);
+      // Here, not after a promise: the end of a shell that ends at its start may have come together with this answer.
+      channel.on('exit', (code: number | null, signal?: string) => {
+        alive = false;
+        exit = { code, ...(signal === undefined ? {} : { signal }) };
+      });
+      channel.on('close', () => (alive = false));
       resolve(channel);
     });
   });
-  let alive = true;
-  opening.then(
-    (channel) => channel.on('close', () => (alive = false)),
-    () => (alive = false),
-  );
+  opening.catch(() => (alive = false));
 
   return {
     isAlive: () => alive,
@@ -62,11 +72,10 @@ export function openRootShell(node: string, client: Client, command: string): Ro
       const stdout = createCapture(frame.nonce);
       const stderr = createCapture(frame.nonce);
       return new Promise<Outcome>((resolve) => {
-        let exit: { code: number | null; signal?: string } | undefined;
         const settle = (outcome: Outcome) => {
           clearTimeout(deadline);
           client.off('close', onLost);
-          channel.off('data', onStdout).off('exit', onExit).off('close', onLost);
+          channel.off('data', onStdout).off('close', onLost);
           channel.stderr.off('data', onStderr);
           resolve(outcome);
         };
@@ -88,14 +97,9 @@ export function openRootShell(node: string, client: Client, command: string): Ro
           stderr.add(chunk);
           onData();
         };
-        const onExit = (code: number | null, signal?: string) => {
-          exit = { code, ...(signal === undefined ? {} : { signal }) };
-        };
         const onLost = () => {
           if (exit !== undefined && !stdout.begun()) settle({ kind: 'never', error: noRootShell(node, exit, seen()) });
-          else if (exit === undefined || stdout.begun()) {
-            settle({ kind: 'during', error: unknownResult(node, 'the connection was lost', seen()) });
-          }
+          else settle({ kind: 'during', error: unknownResult(node, 'the connection was lost', seen()) });
         };
         const deadline = setTimeout(() => {
           const waited = Math.round((timeoutMs + DEADLINE_SLACK_MS) / 1000);
@@ -103,7 +107,7 @@ export function openRootShell(node: string, client: Client, command: string): Ro
         }, timeoutMs + DEADLINE_SLACK_MS);
 
         client.on('close', onLost);
-        channel.on('data', onStdout).on('exit', onExit).on('close', onLost);
+        channel.on('data', onStdout).on('close', onLost);
         channel.stderr.on('data', onStderr);
         channel.write(frame.bytes);
       });
@@ -170,7 +174,7 @@ function createCapture(nonce: string) {
   };
 }
 
-function noRootShell(node: string, exit: { code: number | null; signal?: string }, seen: string): HadbError {
+function noRootShell(node: string, exit: Exit, seen: string): HadbError {
   const how = exit.code === null ? `was killed by ${exit.signal ?? 'a signal'}` : `ended with exit code ${exit.code}`;
   return new HadbError('CommandFailed', `no shell of root on ${node}: sudo ${how}: ${seen}`, {
     subject: node,

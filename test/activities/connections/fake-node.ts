@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Connection } from 'ssh2';
@@ -207,6 +207,8 @@ export interface FakeNode {
   /** From now on nothing is answered on existing connections, as by a frozen machine. */
   freeze(): void;
   refuseKeys(refuse: boolean): void;
+  /** From now on all that a command says reaches the other side at once with its end, as on a busy worker. */
+  tellAtOnce(): void;
   stop(): Promise<void>;
 }
 
@@ -218,6 +220,8 @@ export interface FakeNodeOptions {
   sandbox?: Sandbox;
 }
 
+const socketOf = (connection: Connection): Socket => (connection as unknown as { _sock: Socket })._sock;
+
 export async function startFakeNode(options: FakeNodeOptions = {}): Promise<FakeNode> {
   const sandbox = options.sandbox ?? createSandbox();
   const adminPrivateKey = options.adminPrivateKey ?? createSshPrivateKey('admin');
@@ -226,6 +230,7 @@ export async function startFakeNode(options: FakeNodeOptions = {}): Promise<Fake
   const commands: string[] = [];
   const connections = new Set<Connection>();
   let refuse = false;
+  let atOnce = false;
   let opened = 0;
 
   const server = new Server({ hostKeys: [hostPrivateKey] }, (connection) => {
@@ -242,6 +247,7 @@ export async function startFakeNode(options: FakeNodeOptions = {}): Promise<Fake
       connection.on('session', (acceptSession) => {
         acceptSession().on('exec', (acceptExec, _reject, { command }) => {
           commands.push(command);
+          if (atOnce) socketOf(connection).cork();
           const channel = acceptExec();
           // As bash, the usual login shell, does with a single command: it becomes the command.
           const child = spawn('/bin/sh', ['-c', `exec ${command}`], { env: sandbox.environment, stdio: 'pipe' });
@@ -257,7 +263,10 @@ export async function startFakeNode(options: FakeNodeOptions = {}): Promise<Fake
             if (code === null) channel.exit((signal ?? 'SIGTERM').replace(/^SIG/, ''));
             else channel.exit(code);
           });
-          child.on('close', () => channel.end());
+          child.on('close', () => {
+            channel.end();
+            setImmediate(() => socketOf(connection).uncork());
+          });
         });
       });
     });
@@ -267,9 +276,6 @@ export async function startFakeNode(options: FakeNodeOptions = {}): Promise<Fake
     server.listen(options.port ?? 0, '127.0.0.1', resolve);
   });
 
-  const socketOf = (connection: Connection) =>
-    (connection as unknown as { _sock: { destroy(): void; pause(): void; removeAllListeners(event: string): void } })
-      ._sock;
   return {
     sandbox,
     address: '127.0.0.1',
@@ -289,6 +295,9 @@ export async function startFakeNode(options: FakeNodeOptions = {}): Promise<Fake
     },
     refuseKeys(value) {
       refuse = value;
+    },
+    tellAtOnce() {
+      atOnce = true;
     },
     async stop() {
       for (const connection of connections) socketOf(connection).destroy();

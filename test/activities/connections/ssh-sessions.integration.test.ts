@@ -165,6 +165,19 @@ describe('a command that reads', () => {
     await expect(node.read('true')).rejects.toThrow('killed by SIGKILL');
   });
 
+  it.each([
+    ['is killed', 'kill -KILL $$', 'killed by SIGKILL'],
+    ['is refused', 'echo "sudo: a password is required" >&2; exit 1', 'exit code 1: sudo: a password is required'],
+  ])('says when the shell of root %s, also when that comes together with the answer', async (_what, end, told) => {
+    fake.sandbox.install('sudo', `#!/bin/sh\n${end}\n`);
+    fake.tellAtOnce();
+
+    const refused = node.read('true');
+
+    await expect(refused).rejects.toMatchObject({ code: 'CommandFailed' });
+    await expect(refused).rejects.toThrow(told);
+  });
+
   it('whose shell is killed under it has an unknown result, and the next one gets a new shell', async () => {
     await node.takeOwnership(contextOf());
 
