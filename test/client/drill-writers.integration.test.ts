@@ -3,16 +3,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createWriterProcesses } from '../../activities/drill/writer-process';
 import { createDrillWriters } from '../../client/drill-writers';
-import { findOwnedProcess, isRunning, startOwnedProcess, writeFileAtomically } from '../../processes/owned-process';
+import {
+  findOwnedProcess,
+  isRunning,
+  startOwnedProcess,
+  stopOwnedProcess,
+  writeFileAtomically,
+} from '../../processes/owned-process';
 import type { OwnedProcess } from '../../processes/owned-process';
+import { eventually } from '../eventually';
 
+let root: string;
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hadb-drills-'));
+  root = mkdtempSync(join(tmpdir(), 'hadb-drills-'));
+  directory = join(root, 'drills');
 });
 afterEach(async () => {
   await createDrillWriters(directory).stop();
-  rmSync(directory, { recursive: true, force: true });
+  await stopOwnedProcess(join(root, 'stranger.json'), { graceMs: 0 });
+  rmSync(root, { recursive: true, force: true });
 });
 
 /** Notes its end as the real one does, in place of writing. */
@@ -24,14 +34,13 @@ setInterval(() => {}, 1000);
 `;
 
 async function startWriter(drill: string): Promise<OwnedProcess> {
-  const program = join(directory, '..', `${drill}-program.js`);
+  const program = join(root, 'program.js');
   writeFileSync(program, PROGRAM);
   const writers = createWriterProcesses({ directory, program });
   await writers.start(drill, {} as Parameters<typeof writers.start>[1]);
-  while ((writers.read(drill) ?? []).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually('the writer has begun', () => (writers.read(drill) ?? []).length > 0);
   const process = findOwnedProcess(join(directory, drill, 'writer.json'));
   if (process === undefined) throw new Error(`the writer of ${drill} does not run`);
-  rmSync(program);
   return process;
 }
 
@@ -58,8 +67,8 @@ describe('the writers of drills', () => {
   it('of drills that have ended leave their records, and a process that has got their number is let alone', async () => {
     const recordFile = join(directory, 'old', 'writer.json');
     const stranger = startOwnedProcess({
-      recordFile: join(directory, 'stranger.json'),
-      logFile: join(directory, 'log'),
+      recordFile: join(root, 'stranger.json'),
+      logFile: join(root, 'log'),
       command: 'sleep',
       args: ['600'],
     });
@@ -70,7 +79,6 @@ describe('the writers of drills', () => {
     expect(ended).toBe(0);
     expect(isRunning(stranger)).toBe(true);
     expect(existsSync(recordFile)).toBe(true);
-    process.kill(stranger.pid);
   });
 
   it('are none where no drill ever was', async () => {

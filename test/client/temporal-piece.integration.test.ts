@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTemporalPiece } from '../../client/temporal-piece';
 import { readTemporalCliSettings } from '../../settings';
+import { eventually } from '../eventually';
 
 /** The embedded server as `hadb up` keeps it; how it is started and stopped has its own tests. */
 
@@ -25,7 +26,7 @@ const portOf = (address: string) => Number(address.slice(address.lastIndexOf(':'
 it('the embedded Temporal comes back at the same addresses after it was killed, and counts as dead until then', async () => {
   const first = await piece().ensure(quiet);
   process.kill(piece().status().pid ?? 0, 'SIGKILL');
-  while (piece().status().state === 'running') await new Promise((resolve) => setTimeout(resolve, 20));
+  await eventually('it is dead', () => piece().status().state !== 'running');
 
   expect(piece().status().state).toBe('dead');
   const second = await piece().ensure(quiet);

@@ -100,19 +100,24 @@ describe('the command line', () => {
   it('shows what a running step waits for, read from its heartbeat', async () => {
     const { file } = newCluster();
     const wait: StepWait = { step: 'second', waitingFor: 'the initial sync of r0', percent: 12.5, remainingSeconds: 3 };
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
     const fakes = new ScriptedActivities({
       second: [
         async () => {
           heartbeat(wait);
-          await systemClock.sleep(1_500);
+          await ended;
           return succeed();
         },
       ],
     });
 
-    const context = await temporal.withWorker(fakes, ({ taskQueue }) =>
-      hadb(taskQueue, 'build', file, '--wait', '--json'),
-    );
+    const context = await temporal.withWorker(fakes, async ({ taskQueue }) => {
+      const watching = begin(taskQueue, 'build', file, '--wait', '--json');
+      await told(watching.context, 'HADB_I2002');
+      end();
+      return watching.end;
+    });
 
     expect(context.json().filter(({ type }) => type === 'wait')).toMatchObject([{ ...wait, code: 'HADB_I2002' }]);
   });

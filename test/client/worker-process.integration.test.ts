@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createWorkerProcess, fingerprint } from '../../client/worker-process';
 import { isRunning } from '../../processes/owned-process';
+import { eventually } from '../eventually';
 
 /** A worker that stays, in place of the real one: what is tested is how its process is kept. */
 const STAYING = "console.log('setting', process.env.HADB_FOR_TEST); setInterval(() => {}, 1000);\n";
@@ -52,7 +53,7 @@ describe('the embedded worker', () => {
   it('is started again after it was killed, and counts as dead until then', async () => {
     const first = await subject().ensure({});
     process.kill(first.process.pid, 'SIGKILL');
-    while (isRunning(first.process)) await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually('it is dead', () => !isRunning(first.process));
 
     expect(subject().status()).toMatchObject({ state: 'dead', logFile: first.process.logFile });
     expect((await subject().ensure({})).done).toBe('started');

@@ -37,8 +37,18 @@ drbd-utils corosync pacemaker pacemaker-cli-utils resource-agents`.split(/\s+/);
 
 /** @throws Error that says what is missing when the tree cannot be made. */
 export function realTools(suite: keyof typeof SUITES): RealTools {
+  requireTools(['unshare', 'mount', 'hostname']);
   const tree = ensureTree(suite);
   return { run: (script, options = {}) => runIn(tree, script, options) };
+}
+
+function requireTools(tools: readonly string[]): void {
+  for (const tool of tools) {
+    if (spawnSync(tool, ['--version']).error === undefined) continue;
+    throw new Error(
+      `${tool} is missing: the tests against the real tools need "apt-get install mmdebstrap util-linux mount hostname"`,
+    );
+  }
 }
 
 /** Root of the extracted packages. */
@@ -59,13 +69,7 @@ export function ensureTree(suite: keyof typeof SUITES): string {
     }
     return tree;
   }
-  for (const tool of ['mmdebstrap', 'flock', 'unshare']) {
-    if (spawnSync(tool, ['--version']).error !== undefined) {
-      throw new Error(
-        `${tool} is missing: the tests against the real tools need "apt-get install mmdebstrap util-linux"`,
-      );
-    }
-  }
+  requireTools(['mmdebstrap', 'flock', 'unshare']);
   mkdirSync(directory, { recursive: true });
   const arguments_ = [tree, suite, packages.join(',')];
   // Jest runs test files in several processes: one makes the tree, the others wait for it.

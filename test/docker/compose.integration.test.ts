@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { findCompose } from './compose-program';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 const ROOT = join(__dirname, '..', '..');
 const file = join(ROOT, 'docker-compose.yml');
@@ -72,10 +72,9 @@ describe('the worker image', () => {
 
 describe('create-namespace.sh', () => {
   let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-compose-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   /** A `temporal` whose `describe` finds nothing and whose `create` works from the given call on. */
   function run(worksFrom: number) {

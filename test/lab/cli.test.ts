@@ -1,5 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { runLabCommand } from '../../lab/cli';
 import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
@@ -7,14 +6,15 @@ import { labDirectory } from '../../lab/lab';
 import { openStore } from '../../lab/control/store';
 import { isRunning, startOwnedProcess } from '../../processes/owned-process';
 import { writeMachineSettings } from '../../lab/machine-settings';
+import { eventually } from '../eventually';
+import { useTemporaryDirectory } from '../temporary-directory';
 import { virtualMachine } from './control/resources-for-tests';
 
 describe('hadb lab', () => {
   let stateDirectory: string;
-  beforeEach(() => {
-    stateDirectory = mkdtempSync(join(tmpdir(), 'hadb-lab-cli-'));
+  useTemporaryDirectory((made) => {
+    stateDirectory = made;
   });
-  afterEach(() => rmSync(stateDirectory, { recursive: true, force: true }));
 
   const run = async (...words: string[]) => {
     let out = '';
@@ -79,9 +79,7 @@ describe('hadb lab', () => {
     writeFileSync(log, 'one\ntwo\nthree\n');
     const interrupt = new AbortController();
     let out = '';
-    const shows = async (text: string) => {
-      while (!out.includes(text)) await new Promise((resolve) => setTimeout(resolve, 5));
-    };
+    const shows = (text: string) => eventually(`it shows ${text}`, () => out.includes(text));
 
     const ended = runLabCommand(['logs', 'control', '--lines', '2', '--follow'], {
       process: { stdout: { write: (text) => (out += text) }, stderr: { write: () => undefined } },

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readCodeVersion } from '../../lab/code-version';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 describe('the version of the code that a process runs', () => {
   let directory: string;
@@ -12,15 +12,14 @@ describe('the version of the code that a process runs', () => {
     writeFileSync(file, text);
     return file;
   };
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-code-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
     main = write('wire/main.js', 'const a = require("./switch"); require("node:fs"); require("zod");');
     write('wire/switch.js', 'require("../model");');
     // Modules may need each other.
     write('model.js', 'require("./wire/main.js");');
     write('control/main.js', 'require("../model");');
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   it.each(['wire/main.js', 'wire/switch.js', 'model.js'])('changes with %s', (name) => {
     const before = readCodeVersion(main);

@@ -1,14 +1,12 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { statSync, writeFileSync } from 'node:fs';
 import { createLabDocument, labFile, portOf, readLabDocument, writeLabDocument } from '../../lab/lab-document';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 describe('lab.json', () => {
   let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-lab-document-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   it('is absent before the first start', () => {
     expect(readLabDocument(directory)).toBeUndefined();

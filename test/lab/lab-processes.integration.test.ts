@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +8,10 @@ import { readControlHealth } from '../../lab/lab-client';
 import { readLabDocument } from '../../lab/lab-document';
 import { writeMachineSettings } from '../../lab/machine-settings';
 import { createWireClient } from '../../lab/wire/client';
+import { eventually } from '../eventually';
+import { readProcesses } from '../process-table';
 import { createFakeGuest } from './wire/fake-guest';
-import { eventually, machinePort, networkPlan } from './wire/network-for-tests';
+import { machinePort, networkPlan } from './wire/network-for-tests';
 
 /** Control and wire as real processes of the compiled lab, without a machine. */
 describe('the processes of the lab', () => {
@@ -138,18 +140,10 @@ describe('the processes of the lab', () => {
   }, 120_000);
 });
 
-/** Processes whose command line names the directory: what a lab starts is told where its state is. */
+/** Processes whose command line names the directory, or that stand in it: what a lab starts is told where its state is. */
 function processesOf(directory: string): string[] {
-  return readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
-    .flatMap((pid) => {
-      try {
-        const inDirectory = readlinkSync(`/proc/${pid}/cwd`).startsWith(directory);
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return inDirectory || command.includes(directory) ? [command] : [];
-      } catch {
-        // Ended meanwhile.
-        return [];
-      }
-    });
+  return readProcesses()
+    .filter(({ pid }) => pid !== process.pid)
+    .filter((entry) => entry.directory.startsWith(directory) || entry.words.join(' ').includes(directory))
+    .map(({ words }) => words.join(' '));
 }

@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 const ROOT = join(__dirname, '..', '..');
 
@@ -21,10 +20,9 @@ function runLab(environment: Record<string, string>, ...words: string[]) {
 
 describe('hadb lab in a process of its own', () => {
   let stateDirectory: string;
-  beforeEach(() => {
-    stateDirectory = mkdtempSync(join(tmpdir(), 'hadb-lab-process-'));
+  useTemporaryDirectory((made) => {
+    stateDirectory = made;
   });
-  afterEach(() => rmSync(stateDirectory, { recursive: true, force: true }));
 
   it('does not come up without its programs, and names the packages they are in', () => {
     const { status, stderr } = runLab(

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLabDocument, writeLabDocument } from '../../lab/lab-document';
 import {
@@ -11,14 +10,12 @@ import {
   labUp,
   readStoppedMachines,
 } from '../../lab/lab';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 describe('the lab as a whole', () => {
   let stateDirectory: string;
-  beforeEach(() => {
-    stateDirectory = mkdtempSync(join(tmpdir(), 'hadb-lab-'));
-  });
-  afterEach(() => {
-    rmSync(stateDirectory, { recursive: true, force: true });
+  useTemporaryDirectory((made) => {
+    stateDirectory = made;
   });
   const settings = () => ({ stateDirectory, cacheDirectory: join(stateDirectory, 'cache') });
 

@@ -1,17 +1,16 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runningMachines, shutDownMachines } from '../../lab/machine-shutdown';
 import type { VirtualMachine } from '../../lab/control/resources/virtual-machine';
-import { createFakeMachines, removeDirectory } from './control/fake-machines';
+import { useTemporaryDirectory } from '../temporary-directory';
+import { createFakeMachines } from './control/fake-machines';
 import { virtualMachine } from './control/resources-for-tests';
 
 describe('the end of the machines', () => {
   let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-shutdown-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
   });
-  afterEach(() => removeDirectory(directory));
 
   const runningVm = (name: string): VirtualMachine => {
     const vm = virtualMachine(name, '/nic');

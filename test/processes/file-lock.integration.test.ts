@@ -1,18 +1,16 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { withFileLock } from '../../processes/file-lock';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 describe('withFileLock', () => {
   let directory: string;
   let file: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-lock-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
     file = join(directory, 'lock');
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   it('lets one work at a time, and the next when the first has failed', async () => {
     const order: string[] = [];

@@ -8,6 +8,7 @@ import {
   startOwnedProcess,
   stopOwnedProcess,
 } from '../../processes/owned-process';
+import { eventually } from '../eventually';
 
 describe('an owned process', () => {
   let directory: string;
@@ -38,7 +39,7 @@ describe('an owned process', () => {
 
   it('is ended although it ignores the polite signal', async () => {
     const started = start('trap "" TERM; echo ready; while :; do sleep 1; done');
-    while (!readFileSync(started.logFile, 'utf8').includes('ready')) await new Promise((wake) => setTimeout(wake, 10));
+    await eventually('its trap is set', () => readFileSync(started.logFile, 'utf8').includes('ready'));
 
     await stopOwnedProcess(recordFile, { graceMs: 100 });
 

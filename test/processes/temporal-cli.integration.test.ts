@@ -1,16 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findTemporalCli, getTemporalCli, GO_MISSING, TEMPORAL_CLI_VERSION } from '../../processes/temporal-cli';
 import type { TemporalCliSettings } from '../../settings';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 let directory: string;
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hadb-cli-'));
+useTemporaryDirectory((made) => {
+  directory = made;
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const NOWHERE = 'http://127.0.0.1:9';
 const says = (version: string) => `echo "temporal version 0.0.0-DEV (Server ${version}, UI 2.42.1)"`;

@@ -12,6 +12,7 @@ import {
   stopTemporalServer,
 } from '../../processes/temporal-server';
 import { readTemporalCliSettings } from '../../settings';
+import { eventually } from '../eventually';
 
 let cli: TemporalCli;
 let directory: string;
@@ -54,7 +55,7 @@ describe('the embedded Temporal server', () => {
       client.workflow.start('something', { taskQueue: 'nobody', workflowId: 'kept', args: [] }),
     );
     signalGroup(before.process, 'SIGKILL');
-    while (findTemporalServer(directory) !== undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually('it is dead', () => findTemporalServer(directory) === undefined);
 
     const after = await startTemporalServer({ cli, directory, port: 0 });
     const status = await withClient(after.address, async (client) => {

@@ -8,6 +8,7 @@ import { getTemporalCli } from '../../processes/temporal-cli';
 import { startTemporalServer, stopTemporalServer } from '../../processes/temporal-server';
 import { readTemporalCliSettings, readWorkerSettings } from '../../settings';
 import { startWorker } from '../../worker/worker';
+import { eventually } from '../eventually';
 
 let directory: string;
 beforeAll(() => {
@@ -51,6 +52,7 @@ describe('a worker', () => {
         TEMPORAL_NAMESPACE: 'drills',
       }),
     );
+    await eventually('it waits for the server', () => lines.some((line) => line.includes('HADB_W6002')));
     const cli = await getTemporalCli(readTemporalCliSettings());
     await startTemporalServer({ cli, directory: join(directory, 'temporal'), port, database: 'memory' });
     const connection = await Connection.connect({ address: `127.0.0.1:${port}` });
@@ -58,13 +60,12 @@ describe('a worker', () => {
       namespace: 'drills',
       workflowExecutionRetentionPeriod: { seconds: (24 * 3600) as never },
     });
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
 
     const worker = await starting;
     const running = worker.run();
     const client = new Client({ connection, namespace: 'drills' });
     const handle = await client.workflow.start('clusterLock', { taskQueue: 'hadb', workflowId: 'lock', args: [] });
-    await until(async () => {
+    await eventually('a task of the workflow was worked on', async () => {
       const { events } = await handle.fetchHistory();
       return (
         events?.some(
@@ -91,14 +92,6 @@ describe('a worker', () => {
     expect(readdirSync(join(directory, 'cache', 'workflows'))).toHaveLength(1);
   }, 120_000);
 });
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('it did not come about');
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {

@@ -1,15 +1,15 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DefaultLogger } from '@temporalio/worker';
 import { getWorkflowBundle } from '../../worker/workflow-bundle';
+import { useTemporaryDirectory } from '../temporary-directory';
 
 const ROOT = join(__dirname, '..', '..');
 let directory: string;
 let code: string;
 let bundles: string;
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hadb-bundle-'));
+useTemporaryDirectory((made) => {
+  directory = made;
   code = join(directory, 'code');
   bundles = join(directory, 'bundles');
   mkdirSync(join(code, 'workflows', 'interceptors'), { recursive: true });
@@ -23,7 +23,6 @@ beforeEach(() => {
   writeFileSync(join(code, 'workflows', 'interceptors', 'index.js'), 'exports.interceptors = () => ({});\n');
   writeFileSync(join(code, 'cluster', 'answer.js'), 'exports.ANSWER = 41;\n');
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const get = () =>
   getWorkflowBundle({ codeDirectory: code, bundlesDirectory: bundles, logger: new DefaultLogger('ERROR') });

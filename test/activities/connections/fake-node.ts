@@ -18,6 +18,7 @@ import { Server } from 'ssh2';
 import { createSshPrivateKey } from '../../../activities/connections/secret-generators';
 import { readPublicKey } from '../../../activities/connections/ssh-keys';
 import type { NodePaths } from '../../../cluster/node-scripts/remote-command';
+import { readProcesses } from '../../process-table';
 
 /**
  * A node in a directory: scripts run in this host's own `sh`, with `sudo`, `systemd-run` and `systemctl` played by small
@@ -182,12 +183,12 @@ function killGroup(pidFile: string): void {
 
 /** Every process of the sandbox has its directory in its environment; what still ran would write into it again. */
 function killEverything(bin: string): void {
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+  for (const { pid, environment } of readProcesses()) {
+    if (!environment.includes(`FAKE_BIN=${bin}`)) continue;
     try {
-      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
-      if (environment.includes(`FAKE_BIN=${bin}`)) process.kill(Number(pid), 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
     } catch {
-      // It has ended since, or is not ours to look at.
+      // It has ended since.
     }
   }
 }

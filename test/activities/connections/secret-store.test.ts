@@ -1,14 +1,13 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRedactor } from '../../../activities/connections/redactor';
 import { createDirectorySecretStore } from '../../../activities/connections/secret-store';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 let directory: string;
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'hadb-secrets-'));
+useTemporaryDirectory((made) => {
+  directory = made;
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const open = (redactor = createRedactor()) => createDirectorySecretStore(join(directory, 'secrets'), redactor);
 

@@ -12,6 +12,8 @@ import { createNodeSessions } from '../../../activities/connections/ssh-sessions
 import { remoteJobUnit, secretNames } from '../../../cluster/ids';
 import { ClusterSpecification } from '../../../cluster/specification/specification';
 import type { StepContext } from '../../../cluster/step';
+import { eventually } from '../../eventually';
+import { readProcesses } from '../../process-table';
 import type { FakeNode } from './fake-node';
 import { startFakeNode } from './fake-node';
 
@@ -70,10 +72,10 @@ beforeEach(async () => {
     paths: fake.sandbox.paths,
     bootIdFile: fake.sandbox.bootIdFile,
     timings: {
-      connectMs: 3_000,
+      connectMs: 15_000,
       keepaliveMs: 200,
       keepaliveCount: 3,
-      lockWaitMs: 1_000,
+      lockWaitMs: 3_000,
       jobWaitMs: 1_000,
       jobPatienceMs: 8_000,
     },
@@ -110,10 +112,11 @@ describe('a command that reads', () => {
     expect(stdout).toBe('a secret inputhadb\n');
     expect(fake.commands.join('\n')).not.toMatch(/a secret|cat;/);
     expect(readdirSync(inSandbox('run'))).toEqual([]);
-    const { stdout: processes } = await node.read(
-      'ps -ww -o args= --ppid $PPID; ps -ww -o args= $$; : a-word-of-the-script',
+    const { stdout: commandLines } = await node.read(
+      `: a-word-of-the-script; cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '`,
     );
-    expect(processes).not.toContain('a-word-of-the-script');
+    expect(commandLines).toContain(' hadb ');
+    expect(commandLines).not.toContain('a-word-of-the-script');
   });
 
   it('carries binary input of any size unchanged', async () => {
@@ -147,7 +150,8 @@ describe('a command that reads', () => {
     const hanging = node.read('echo begun; sleep 60.0731', { timeoutMs: 1_000 });
 
     await expect(hanging).rejects.toMatchObject({ code: 'CommandUnknown' });
-    expect((await node.read('pgrep -f "[s]leep 60.0731" || echo none')).stdout).toBe('none\n');
+    const isIt = ({ words }: { words: string[] }) => words.join(' ') === 'sleep 60.0731';
+    await eventually('the script has ended', () => !readProcesses().some(isIt));
   });
 
   it('tells a tool that gives up by itself from its own deadline', async () => {
@@ -164,15 +168,17 @@ describe('a command that reads', () => {
   it('whose shell is killed under it has an unknown result, and the next one gets a new shell', async () => {
     await node.takeOwnership(contextOf());
 
-    await expect(node.change(contextOf(), 'kill -KILL $(ps -o ppid= $PPID)')).rejects.toMatchObject({
+    const shellOfRoot = `$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$PPID/status)`;
+    await expect(node.change(contextOf(), `kill -KILL ${shellOfRoot}`)).rejects.toMatchObject({
       code: 'CommandUnknown',
     });
     expect((await node.read('echo alive')).stdout).toBe('alive\n');
   });
 
   it('leaves nothing to the next one in the same shell: no variable, no directory, no output of a daemon', async () => {
-    await node.read(`cd /; leftover=yes; (sleep 0.2; echo late; echo late >&2) & exit 0`);
-    await pause(500);
+    const flag = inSandbox('late');
+    await node.read(`cd /; leftover=yes; (sleep 0.2; echo late; echo late >&2; : >'${flag}') & exit 0`);
+    await eventually('the daemon has written', () => existsSync(flag));
 
     const next = await node.read('echo "${leftover-none} ${HADB_SCRIPT-none} $(pwd)"');
 
@@ -225,7 +231,7 @@ describe('a connection', () => {
   it('that breaks in the middle of a read is opened again and the read repeated', async () => {
     const flag = inSandbox('first');
     const reading = node.read(`if [ -e '${flag}' ]; then echo second; else : >'${flag}'; sleep 20; fi`);
-    await until(() => existsSync(flag));
+    await eventually('the script runs', () => existsSync(flag));
 
     fake.dropConnections();
 
@@ -246,7 +252,7 @@ describe('a connection', () => {
     await node.takeOwnership(contextOf());
     const hanging = node.change(contextOf(), `: >'${flag}'; sleep 3`);
     const failure = rejection(hanging);
-    await until(() => existsSync(flag));
+    await eventually('the script runs', () => existsSync(flag));
 
     fake.freeze();
 
@@ -394,14 +400,16 @@ describe('a change', () => {
 
   it('waits for the lock only for a while and then names the holder', async () => {
     await node.takeOwnership(contextOf());
-    const flag = inSandbox('holding');
-    const holding = node.change(contextOf({ step: 'long-step/hadb01' }), `: >'${flag}'; sleep 2.5`);
-    await until(() => existsSync(flag));
+    const [begun, end] = [inSandbox('begun'), inSandbox('end')];
+    const script = `: >'${begun}'; while [ ! -e '${end}' ]; do sleep 0.05; done`;
+    const holding = node.change(contextOf({ step: 'long-step/hadb01' }), script);
+    await eventually('it holds the lock', () => existsSync(begun));
 
     await expect(node.change(contextOf(), 'true')).rejects.toMatchObject({
       code: 'NotReady',
       details: { observed: 'long-step/hadb01 of build-cluster/hadb' },
     });
+    writeFileSync(end, '');
     await holding;
   });
 
@@ -417,13 +425,13 @@ describe('a change', () => {
     const log = inSandbox('log');
     const changing = node.change(contextOf(), `echo begun >>'${log}'; sleep 0.5; echo ended >>'${log}'`);
     const failure = rejection(changing);
-    await until(() => existsSync(log));
+    await eventually('the script runs', () => existsSync(log));
 
     fake.dropConnections();
 
     expect(await failure).toMatchObject({ code: 'CommandUnknown' });
-    await until(() => readFileSync(log, 'utf8') === 'begun\nended\n');
-    await until(async () => node.wasDoneBy(contextOf()));
+    await eventually('the script has ended', () => readFileSync(log, 'utf8') === 'begun\nended\n');
+    await eventually('it is remembered', () => node.wasDoneBy(contextOf()));
   });
 });
 
@@ -492,7 +500,7 @@ describe('ownership of a node', () => {
       script: `while [ ! -e '${flag}' ]; do sleep 0.05; done`,
       timeoutMs: 60_000,
     });
-    await until(() => fake.sandbox.units().length === 1);
+    await eventually('the job runs', () => fake.sandbox.units().length === 1);
 
     const refused = node.takeOwnership(contextOf());
 
@@ -500,7 +508,7 @@ describe('ownership of a node', () => {
     await expect(refused).rejects.toThrow(remoteJobUnit(OTHER_RUN, 'install/hadb01', 1));
     writeFileSync(flag, '');
     await job;
-    await until(() => fake.sandbox.units().length === 0);
+    await eventually('the job has ended', () => fake.sandbox.units().length === 0);
     await expect(node.takeOwnership(contextOf())).resolves.toHaveProperty('previous');
   });
 
@@ -517,7 +525,8 @@ describe('a remote job', () => {
   const runs = () => readFileSync(inSandbox('runs'), 'utf8').split('\n').length - 1;
 
   /** The job runs and its start was reported. */
-  const begun = () => until(() => existsSync(inSandbox('runs')) && records.some((record) => record.step === JOB));
+  const begun = () =>
+    eventually('the job runs', () => existsSync(inSandbox('runs')) && records.some(({ step }) => step === JOB));
   const JOB = 'make-things/hadb01';
 
   beforeEach(async () => {
@@ -526,12 +535,16 @@ describe('a remote job', () => {
 
   it('runs to its end, reports its output on the way, and is remembered', async () => {
     const seen: string[] = [];
+    const flag = inSandbox('seen');
 
     const result = await node.runJob(contextOf(), {
-      script: `echo first; sleep 2; cat`,
+      script: `echo first; while [ ! -e '${flag}' ]; do sleep 0.05; done; cat`,
       input: 'its input\n',
       timeoutMs: 30_000,
-      onProgress: (tail) => seen.push(tail),
+      onProgress: (tail) => {
+        seen.push(tail);
+        if (tail !== '') writeFileSync(flag, '');
+      },
     });
 
     expect(result).toEqual({ started: 'now', tail: 'first\nits input\n' });
@@ -573,7 +586,7 @@ describe('a remote job', () => {
 
   it('whose start is not reported is found again and not started twice', async () => {
     const job = node.runJob(contextOf(), { script: counted(1), timeoutMs: 30_000 });
-    await until(() => existsSync(inSandbox('runs')));
+    await eventually('the job runs', () => existsSync(inSandbox('runs')));
     fake.dropConnections();
 
     expect((await job).tail).toBe('finished\n');
@@ -682,14 +695,6 @@ describe('a remote job', () => {
     expect(found).toBe('');
   });
 });
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('it did not come about');
-    await pause(20);
-  }
-}
 
 /** Handles the rejection from the beginning, whenever it is looked at. */
 const rejection = (promise: Promise<unknown>): Promise<unknown> =>

@@ -55,8 +55,11 @@ function pairThatShows(looks: string[], after: string[] = [HEALTHY], refusal?: H
     sessions: nodes.sessions,
     settling: { failuresMs: 0, cleanedMs: 600 },
   });
-  const wait = { ...step('hadb02', 'healthy'), withinSeconds: 2 };
-  return { nodes, awaited: () => runActivity(() => activities.awaitPairHealthy(wait)) };
+  const wait = step('hadb02', 'healthy');
+  return {
+    nodes,
+    awaited: (withinSeconds = 20) => runActivity(() => activities.awaitPairHealthy({ ...wait, withinSeconds })),
+  };
 }
 
 describe('a pair after a drill', () => {
@@ -87,7 +90,7 @@ describe('a pair after a drill', () => {
   it('is not cleaned up while it recovers', async () => {
     const pair = pairThatShows([RECOVERING]);
 
-    await expect(pair.awaited()).rejects.toMatchObject({ code: 'NotReady' });
+    await expect(pair.awaited(2)).rejects.toMatchObject({ code: 'NotReady' });
     expect(pair.nodes.changes).toEqual([]);
   });
 

@@ -150,27 +150,27 @@ describe('failed actions', () => {
     ]);
   });
 
-  it.each<[string, string, 'passing' | 'lasting']>([
-    ['a monitor, its resource runs again', FAILED, 'passing'],
-    ['a monitor on the other node, its resource has moved here', failedAction({ node: 'hadb02' }), 'passing'],
+  it.each<['passing' | 'lasting', string, string]>([
+    ['passing', 'a monitor, its resource runs again', FAILED],
+    ['passing', 'a monitor on the other node, its resource has moved here', failedAction({ node: 'hadb02' })],
     [
+      'passing',
       'a monitor of a copy that runs there',
       failedAction({ op_key: 'drbd_mysql_monitor_31000', node: 'hadb02' }),
-      'passing',
     ],
-    ['a stop', failedAction({ op_key: 'mysqld_stop_0', task: 'stop' }), 'lasting'],
-    ['a start', failedAction({ op_key: 'mysqld_start_0', task: 'start', node: 'hadb02' }), 'lasting'],
-    ['a promotion', failedAction({ op_key: 'drbd_mysql_promote_0', task: 'promote' }), 'lasting'],
-    ['a monitor of something that runs nowhere', failedAction({ op_key: 'ghost_monitor_10000' }), 'lasting'],
+    ['lasting', 'a stop', failedAction({ op_key: 'mysqld_stop_0', task: 'stop' })],
+    ['lasting', 'a start', failedAction({ op_key: 'mysqld_start_0', task: 'start', node: 'hadb02' })],
+    ['lasting', 'a promotion', failedAction({ op_key: 'drbd_mysql_promote_0', task: 'promote' })],
+    ['lasting', 'a monitor of something that runs nowhere', failedAction({ op_key: 'ghost_monitor_10000' })],
     [
+      'lasting',
       'a monitor of a copy that does not run there',
       failedAction({ op_key: 'drbd_mysql_monitor_31000', node: 'hadb02' }).replace(
         /role="Unpromoted" active="true"/,
         'role="Stopped" active="false"',
       ),
-      'lasting',
     ],
-  ])('that are %s', (_what, text, kind) => {
+  ])('are %s when it was %s', (kind, _what, text) => {
     const sorted = sortFailedActions(parseCrmMon(text));
 
     expect({ passing: sorted.passing.length, lasting: sorted.lasting.length }).toEqual({

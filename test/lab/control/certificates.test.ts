@@ -1,18 +1,16 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureCertificates } from '../../../lab/control/certificates';
-import { removeDirectory } from './fake-machines';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 const DAY_MS = 24 * 3600 * 1000;
 
 describe('the lab’s certificates', () => {
   let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-ca-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
   });
-  afterEach(() => removeDirectory(directory));
 
   it('are issued by its own authority for loopback and Azure’s names', async () => {
     const { caFile, chain } = await ensureCertificates(directory);

@@ -1,3 +1,4 @@
+import { eventually } from '../../eventually';
 import { GROUP, buildNetwork, idOf, machineBody } from './cluster-build';
 import { createFakeMachines } from './fake-machines';
 import { LOCATION, startTestLab } from './lab-fixture';
@@ -52,12 +53,11 @@ describe('disk faults on an engine that can', () => {
   });
 
   it('end by themselves, also when control was restarted and the monitor is late', async () => {
-    await fault('PUT', '/disks/hadb01/0', { ...failing, ttlSeconds: 0.3 });
+    // Longer than the answer takes: the monitor has to break before the end.
+    await fault('PUT', '/disks/hadb01/0', { ...failing, ttlSeconds: 2 });
     lab.machines.breakMonitor(true);
     await lab.restart();
-    while (!lab.log.some((line) => line.includes('to be tried again'))) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await eventually('its end has failed', () => lab.log.some((line) => line.includes('to be tried again')));
     const between = await fault('GET', '/disks');
     lab.machines.breakMonitor(false);
     await lab.machines.called('disk 0 of hadb01 sound');
@@ -167,13 +167,12 @@ describe('the faults endpoint', () => {
   });
 
   it('a pause ends although control was restarted meanwhile', async () => {
-    await fault('POST', '/machines/hadb01/pause', { ttlSeconds: 0.5 });
-    const resumes = lab.machines.calls.filter((call) => call === 'resume hadb01').length;
+    const resumes = () => lab.machines.calls.filter((call) => call === 'resume hadb01').length;
+    const before = resumes();
 
+    await fault('POST', '/machines/hadb01/pause', { ttlSeconds: 0.5 });
     await lab.restart();
-    while (lab.machines.calls.filter((call) => call === 'resume hadb01').length === resumes) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await eventually('it was resumed', () => resumes() > before);
 
     expect((await fault('GET', '/machines')).body).toMatchObject({ value: [{ state: 'running' }] });
   });

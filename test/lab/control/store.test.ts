@@ -1,9 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ResourceGroup } from '../../../lab/control/resources/resource-group';
 import { openStore, readStoredResources } from '../../../lab/control/store';
-import { removeDirectory } from './fake-machines';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 const group = (name: string, etag = 'e'): ResourceGroup => ({
   id: `/subscriptions/s/resourceGroups/${name}`,
@@ -19,10 +18,9 @@ const group = (name: string, etag = 'e'): ResourceGroup => ({
 
 describe('the store', () => {
   let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-store-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
   });
-  afterEach(() => removeDirectory(directory));
 
   it('finds a resource by its id in any casing, with doubled slashes, also after a restart', () => {
     openStore(directory).put(group('One'));

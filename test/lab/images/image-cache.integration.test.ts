@@ -1,15 +1,5 @@
 import { spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runLabCommand } from '../../../lab/cli';
 import type { ImageKind } from '../../../lab/images/contents';
@@ -22,18 +12,18 @@ import {
   useCachedImage,
 } from '../../../lab/images/image-cache';
 import { runProgram } from '../../../lab/images/host-programs';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 const DAY_MS = 86_400_000;
 
 describe('the cache of images', () => {
   let cacheDirectory: string;
   let images: string;
-  beforeEach(() => {
-    cacheDirectory = mkdtempSync(join(tmpdir(), 'hadb-image-cache-'));
+  useTemporaryDirectory((made) => {
+    cacheDirectory = made;
     images = join(cacheDirectory, 'images');
     mkdirSync(images);
   });
-  afterEach(() => rmSync(cacheDirectory, { recursive: true, force: true }));
 
   /** One that was built so many days ago, and not used since. */
   const image = (kind: ImageKind, digit: string, days: number): string => {

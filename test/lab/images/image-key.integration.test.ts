@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { IMAGE_KINDS } from '../../../lab/images/contents';
 import { ensureImage, hashInputs, readOverlay } from '../../../lab/images/image';
 import { imageName } from '../../../lab/images/image-cache';
 import type { UmlKernel } from '../../../lab/images/uml-kernel';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 describe('the key of an image', () => {
   const kernel: UmlKernel = {
@@ -35,10 +35,9 @@ describe('the key of an image', () => {
 
   describe('in a cache', () => {
     let cacheDirectory: string;
-    beforeEach(() => {
-      cacheDirectory = mkdtempSync(join(tmpdir(), 'hadb-image-key-'));
+    useTemporaryDirectory((made) => {
+      cacheDirectory = made;
     });
-    afterEach(() => rmSync(cacheDirectory, { recursive: true, force: true }));
 
     it('finds the image, and nothing is built', async () => {
       const directory = join(cacheDirectory, 'uml-kernel', '7.2');

@@ -1,17 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { IMAGE_KINDS, imageContents } from '../../../lab/images/contents';
 import { PUBLIC_ARCHIVE } from '../../../lab/images/debian-archive';
 import { REMOVE_SOURCES_OF_BUILD, renderSources } from '../../../lab/images/image';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 describe("the builder's own sources", () => {
   let root: string;
-  beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'hadb-sources-'));
+  useTemporaryDirectory((made) => {
+    root = made;
   });
-  afterEach(() => rmSync(root, { recursive: true, force: true }));
 
   it('are gone where guests install packages, whatever mmdebstrap called the file', () => {
     const directory = join(root, 'etc', 'apt', 'sources.list.d');

@@ -1,16 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { renderTar } from '../../../lab/images/tar';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 describe('renderTar, read by tar itself', () => {
   let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-tar-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   it('comes out as files with content, mode and links', () => {
     const archive = join(directory, 'a.tar');

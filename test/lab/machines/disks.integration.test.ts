@@ -1,16 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Image } from '../../../lab/images/image';
 import { createOsDisk, createSparseDisk } from '../../../lab/machines/disks';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 describe('disks of a machine', () => {
   let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-disks-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   it('are as large as asked for and take next to no room', () => {
     const file = join(directory, 'lun0.img');

@@ -1,12 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { consoleLogFile } from '../../../lab/machines/console';
 import { createProcessDriver, MachineError } from '../../../lab/machines/machine-process';
 import type { Machine, MachineDriver } from '../../../lab/model';
+import { eventually } from '../../eventually';
+import { readProcesses, type ProcessEntry } from '../../process-table';
 import { machineForTests } from './machine-for-tests';
 
 /** A kernel of ten lines of shell: says what the tests have put into files, and does what they say. */
@@ -36,7 +36,7 @@ describe('a machine as processes', () => {
       // As user-mode Linux does: a session of its own, unless it leads a group.
       command: () => ({ environment: { KERNEL }, command: ['sh', '-c', 'eval "$KERNEL"'] }),
       pressPowerButton: () => {
-        for (const pid of readSession().filter(isKernel)) process.kill(pid, 'SIGUSR1');
+        for (const { pid } of readSession().filter(isKernel)) process.kill(pid, 'SIGUSR1');
         return Promise.resolve();
       },
     });
@@ -48,14 +48,8 @@ describe('a machine as processes', () => {
 
   const readLeader = (): number =>
     (JSON.parse(readFileSync(join(directory, 'process.json'), 'utf8')) as { pid: number }).pid;
-  const readSession = (): number[] =>
-    execFileSync('ps', ['-eo', 'sid=,pid=,stat='])
-      .toString()
-      .trim()
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([session, , state]) => Number(session) === leader && !state?.startsWith('Z'))
-      .map(([, pid]) => Number(pid));
+  const readSession = (): ProcessEntry[] =>
+    readProcesses().filter(({ session, state }) => session === leader && state !== 'Z');
   let leader = 0;
   const start = async (): Promise<void> => {
     await driver.start(machine);
@@ -63,20 +57,9 @@ describe('a machine as processes', () => {
   };
   const end = (lastWords: string): void => {
     writeFileSync(join(directory, 'next'), lastWords);
-    execFileSync('mv', [join(directory, 'next'), join(directory, 'end')]);
+    renameSync(join(directory, 'next'), join(directory, 'end'));
   };
-  const isKernel = (pid: number): boolean => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('eval');
-    } catch {
-      return false;
-    }
-  };
-  const until = async (condition: () => boolean): Promise<boolean> => {
-    const deadline = performance.now() + 10_000;
-    while (!condition() && performance.now() < deadline) await sleep(20);
-    return condition();
-  };
+  const isKernel = ({ words }: ProcessEntry): boolean => words.join(' ').includes('eval');
   const boots = (): number => readFileSync(join(directory, 'boots'), 'utf8').trim().split('\n').length;
 
   it('is stopped before its first start, and running after it', async () => {
@@ -95,7 +78,7 @@ describe('a machine as processes', () => {
 
       end(lastWords);
 
-      expect(await until(() => boots() === 2)).toBe(true);
+      await eventually('it has booted again', () => boots() === 2);
       expect(driver.state(machine)).toBe('running');
     },
   );
@@ -107,7 +90,7 @@ describe('a machine as processes', () => {
 
       end(lastWords);
 
-      expect(await until(() => driver.state(machine) === 'stopped')).toBe(true);
+      await eventually('it has stopped', () => driver.state(machine) === 'stopped');
       expect(readSession()).toEqual([]);
       expect(boots()).toBe(1);
     },
@@ -116,11 +99,11 @@ describe('a machine as processes', () => {
   it('does not start again when an earlier boot, not this one, ended in a reboot', async () => {
     await start();
     end('reboot: Restarting system');
-    expect(await until(() => boots() === 2)).toBe(true);
+    await eventually('it has booted again', () => boots() === 2);
 
     end('reboot: Power down');
 
-    expect(await until(() => driver.state(machine) === 'stopped')).toBe(true);
+    await eventually('it has stopped', () => driver.state(machine) === 'stopped');
     expect(boots()).toBe(2);
   });
 
@@ -155,8 +138,10 @@ describe('a machine as processes', () => {
 
     process.kill(readLeader(), 'SIGKILL');
 
-    expect(await until(() => !readSession().some(isKernel))).toBe(true);
+    await eventually('the kernel has ended', () => !readSession().some(isKernel));
+    expect(readSession().filter(isKernel)).toEqual([]);
   });
+
   it('is paused as a whole, and goes on', async () => {
     await start();
 
@@ -166,7 +151,7 @@ describe('a machine as processes', () => {
     await driver.resume(machine);
     expect(driver.state(machine)).toBe('running');
     end('reboot: Power down');
-    expect(await until(() => driver.state(machine) === 'stopped')).toBe(true);
+    await eventually('it has stopped', () => driver.state(machine) === 'stopped');
   });
 
   it('cannot be paused when it does not run', async () => {

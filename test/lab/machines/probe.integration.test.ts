@@ -1,16 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Image } from '../../../lab/images/image';
 import { probeEngine, probeEngines } from '../../../lab/machines/probe';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 describe('probing the engines', () => {
   let directory: string;
   let image: Image;
   let runs: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-probe-test-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
     runs = join(directory, 'runs');
     image = {
       kind: 'golden',
@@ -21,7 +21,6 @@ describe('probing the engines', () => {
       kernel: { uml: join(directory, 'linux.uml'), qemu: { kernel: join(directory, 'vmlinuz'), initrd: '' } },
     };
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   const kernelThat = (does: string): void => {
     writeFileSync(join(directory, 'linux.uml'), `#!/bin/sh\necho ran >>${runs}\n${does}\n`, { mode: 0o755 });

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { writeProvisioningDisk } from '../../../lab/machines/provisioning-disk';
 import type { Provisioning } from '../../../lab/model';
+import { useTemporaryDirectory } from '../../temporary-directory';
 
 const provisioning: Provisioning = {
   vmId: '5F3CD5F2-7C34-4A1B-9C39-0123456789AB',
@@ -18,10 +18,9 @@ const provisioning: Provisioning = {
 
 describe('writeProvisioningDisk', () => {
   let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hadb-provisioning-'));
+  useTemporaryDirectory((made) => {
+    directory = made;
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   const unpack = (given: Provisioning): ((path: string) => string) => {
     const file = join(directory, 'disk.tar');

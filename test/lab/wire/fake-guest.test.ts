@@ -3,7 +3,8 @@ import { parseAddress } from '../../../lab/wire/addresses';
 import { OFFSET, TCP_FLAG, buildTcpDatagram, parseTcpDatagram, writeEncapsulation } from '../../../lab/wire/frame';
 import type { FakeGuest } from './fake-guest';
 import { createFakeGuest } from './fake-guest';
-import { eventually, machinePort } from './network-for-tests';
+import { machinePort } from './network-for-tests';
+import { eventually } from '../../eventually';
 
 /** The other end of the guest's wire, bare: what the guest does is seen without a switch. */
 const port = machinePort(1);

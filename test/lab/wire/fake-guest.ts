@@ -199,7 +199,7 @@ export async function createFakeGuest(options: { address: string; mac: string; w
     unlisten: (port) => void listeners.delete(port),
     freeze: () => void (frozen = true),
     thaw: () => void (frozen = false),
-    async connect(to, port, { timeoutMs = 300, source = options.address } = {}) {
+    async connect(to, port, { timeoutMs = 10_000, source = options.address } = {}) {
       const sourcePort = nextPort++;
       const segment = { sourcePort, destinationPort: port, window: 65_535, payload: Buffer.alloc(0) };
       const answer = await within<TcpSegment | undefined>(timeoutMs, undefined, (done) => {
@@ -267,13 +267,13 @@ export async function createFakeGuest(options: { address: string; mac: string; w
       );
     },
     udp: () => udp,
-    resolve: (address, timeoutMs = 300) =>
+    resolve: (address, timeoutMs = 10_000) =>
       within<string | undefined>(timeoutMs, undefined, (done) => {
         awaitedArp.set(parseAddress(address), done);
         send(buildArpRequest(mac, own, parseAddress(address)));
       }),
     sendRaw: (datagram) => socket.send(datagram, wiring.switchPort, '127.0.0.1'),
-    async awaitUdp(count, timeoutMs = 2000) {
+    async awaitUdp(count, timeoutMs = 10_000) {
       await within(timeoutMs, undefined, (done) => {
         const check = () => {
           if (udp.length < count) return;

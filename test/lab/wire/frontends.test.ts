@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import type { InboundNatRule, LoadBalancingRule } from '../../../lab/model';
 import { createFrontends } from '../../../lab/wire/frontends';
 import { silent } from '../../../lab/wire/log';
-import { eventually, freshPort } from './network-for-tests';
+import { freshPort } from './network-for-tests';
+import { eventually } from '../../eventually';
 
 const FRONTEND = '127.77.13.10';
 const NODES = ['10.10.10.4', '10.10.10.5'];

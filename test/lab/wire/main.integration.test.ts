@@ -7,7 +7,8 @@ import type { WireClient } from '../../../lab/wire/client';
 import { createWireClient } from '../../../lab/wire/client';
 import { stopGateways } from '../../../lab/wire/gateway';
 import { createFakeGuest } from './fake-guest';
-import { eventually, machinePort, networkPlan } from './network-for-tests';
+import { machinePort, networkPlan } from './network-for-tests';
+import { eventually } from '../../eventually';
 
 /** Wire as the process it is in the lab, with its client. */
 
@@ -79,7 +80,8 @@ test('after a kill the next one adopts gateway and plan, and the machines talk a
 
     const after = await start();
     expect((await after.client.status()).gateways[0]).toMatchObject({ pid: gateway, state: 'running' });
-    await eventually('they talk again', async () => (await one.connect(two.address, 7789)) === 'open');
+    const talks = async () => (await one.connect(two.address, 7789, { timeoutMs: 300 })) === 'open';
+    await eventually('they talk again', talks);
 
     await end(after.wire, 'SIGTERM');
     expect(after.wire.exitCode).toBe(0);

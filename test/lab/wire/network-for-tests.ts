@@ -83,16 +83,3 @@ export function networkPlan(changes: Partial<NetworkPlan> = {}): NetworkPlan {
     ...changes,
   };
 }
-
-/** Resolves once the condition holds; rejects with its name after a time that is generous on a busy host. */
-export async function eventually(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

@@ -15,7 +15,8 @@ import type { NetworkSegment, Switch } from '../../../lab/wire/switch';
 import { createSwitch } from '../../../lab/wire/switch';
 import type { FakeGuest } from './fake-guest';
 import { buildArpRequest, buildUdpDatagram, createFakeGuest } from './fake-guest';
-import { DEFAULT_RULES, eventually, freshWiring, machinePort, rule } from './network-for-tests';
+import { DEFAULT_RULES, freshWiring, machinePort, rule } from './network-for-tests';
+import { eventually } from '../../eventually';
 
 const hello = Buffer.from('hello');
 
