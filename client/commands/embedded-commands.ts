@@ -43,7 +43,7 @@ export async function status(context: ClientContext, flags: { json: boolean }): 
   const pieces = await context.embedded().status();
   const problem = context.embedded().problem();
   const known: Status = {
-    ...(await readTemporalStatus(context, pieces)),
+    ...(await readTemporalStatus(context, { pieces, labIsReadable: problem === undefined })),
     ...(problem === undefined ? {} : { problem: { code: 'HADB_E4012', message: problem } }),
   };
   const { stdout } = context.process;
@@ -52,7 +52,10 @@ export async function status(context: ClientContext, flags: { json: boolean }): 
   context.process.exitCode = exitCode(problem === undefined ? told : 'failed');
 }
 
-async function readTemporalStatus(context: ClientContext, pieces: PieceStatus[]): Promise<Status> {
+async function readTemporalStatus(
+  context: ClientContext,
+  { pieces, labIsReadable }: { pieces: PieceStatus[]; labIsReadable: boolean },
+): Promise<Status> {
   const base = { schema: '1.0', pieces, clusters: [] } as const;
   let target;
   try {
@@ -66,10 +69,7 @@ async function readTemporalStatus(context: ClientContext, pieces: PieceStatus[])
   const temporal = await context.connect(target);
   try {
     await temporal.check();
-    const lab =
-      context.settings.temporalChosen || context.embedded().problem() !== undefined
-        ? {}
-        : context.embedded().workerEnvironment();
+    const lab = context.settings.temporalChosen || !labIsReadable ? {} : context.embedded().workerEnvironment();
     const secrets = lab['HADB_SECRETS_DIR'] ?? context.settings.secretsDirectory;
     const clusters = await readClusters(temporal, {
       ...(lab['HADB_NAME_SERVER'] === undefined ? {} : { nameServer: lab['HADB_NAME_SERVER'] }),

@@ -42,7 +42,7 @@ describe('hadb lab in a process of its own', () => {
       'status',
     );
 
-    expect(status).toBe(1);
+    expect(status).toBe(64);
     expect(stderr).toContain('HADB_LAB_ENGINE is "xen"; use one of kvm, uml, tcg');
   });
 });
