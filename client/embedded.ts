@@ -2,6 +2,7 @@ import type { DrillWriters } from './drill-writers';
 import type { MessageCode } from './messages';
 import type { TemporalTarget } from './temporal';
 import type { WorkerProcess } from './worker-process';
+import { messageOf } from '../processes/error-message';
 
 /**
  * The pieces that hadb runs on this computer: a Temporal development server, the lab (a local Azure) and a worker. Each is a
@@ -85,10 +86,7 @@ export function createEmbedded(parts: EmbeddedParts): Embedded {
     const raising = lab.ensure(report, options);
     // Nothing may go on behind an error message: both come to rest first, which may take minutes, so a failure is told at once.
     const tell = (what: string) => (error: unknown) =>
-      report(
-        'HADB_I5001',
-        `${what} failed; ending when everything has come to rest: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      report('HADB_I5001', `${what} failed; ending when everything has come to rest: ${messageOf(error)}`);
     await Promise.all([starting.catch(tell('starting Temporal')), raising.catch(tell('starting the lab'))]);
     const [target, labEnvironment] = await Promise.all([starting, raising]);
     const { process, done } = await worker.ensure({

@@ -5,6 +5,7 @@ import { systemClock } from './clock';
 import type { ClientContext } from './context';
 import type * as Start from './start';
 import type * as TemporalModule from './temporal';
+import { messageOf } from '../processes/error-message';
 
 /** The process `hadb`: wires the real streams, clock and servers to the command line. */
 
@@ -50,6 +51,6 @@ async function ask(question: string, signal: AbortSignal): Promise<string | unde
 }
 
 void main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 70;
 });

@@ -9,6 +9,7 @@ import { ClientError } from './messages';
 import { parseProgress } from './progress-payload';
 import { TemporalUnreachable } from './watched-run';
 import type { PendingActivity, RunEnding, RunLook, WatchedRun } from './watched-run';
+import { messageOf } from '../processes/error-message';
 
 /** Everything the command line asks of a Temporal service, as plain data; gRPC and SDK types stay in this file. */
 export interface Temporal {
@@ -324,11 +325,6 @@ function rethrow(error: unknown, address: string): never {
 function causeMessage(error: unknown): string {
   const cause = readFields(error)['cause'];
   return messageOf(cause ?? error);
-}
-
-function messageOf(error: unknown): string {
-  const { message } = readFields(error);
-  return typeof message === 'string' ? message : String(error);
 }
 
 function isName(error: unknown, name: string): boolean {

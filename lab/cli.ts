@@ -28,6 +28,7 @@ import type { LabDocument } from './lab-document';
 import type { DiskFault } from './model';
 import { createWireClient } from './wire/client';
 import type { WireStatus } from './wire/status';
+import { messageOf } from '../processes/error-message';
 
 /** What `hadb lab` needs of its caller. */
 export interface LabCommandContext {
@@ -456,12 +457,8 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new UsageError(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`not JSON: ${messageOf(error)}`);
   }
-}
-
-function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }
 
 function isParseArgsError(error: unknown): boolean {

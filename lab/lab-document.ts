@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../processes/owned-process';
+import { messageOf } from '../processes/error-message';
 
 /** Grows when a newer lab cannot read what an older one has left. */
 const FORMAT = 1;
@@ -54,7 +55,7 @@ export function readLabDocument(stateDirectory: string): LabDocument | undefined
   try {
     content = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw damaged(file, `is not JSON (${error instanceof Error ? error.message : String(error)})`);
+    throw damaged(file, `is not JSON (${messageOf(error)})`);
   }
   const format = (content as { format?: unknown } | null)?.format;
   if (typeof format === 'number' && format !== FORMAT) {

@@ -30,6 +30,7 @@ import { probeEngines } from './machines/probe';
 import type { MachineState } from './model';
 import { createWireClient } from './wire/client';
 import { stopGateways } from './wire/gateway';
+import { messageOf } from '../processes/error-message';
 
 /** The lab as a whole: what `hadb lab up`, `down` and `status` do. Its state is `<stateDirectory>/lab`. */
 
@@ -385,7 +386,7 @@ async function stopMachines(directory: string, purge: boolean, onProgress: (sent
     await stopKnownMachines(directory, purge, onProgress);
   } catch (error) {
     // A state that cannot be read (another version, damage) must not keep processes alive.
-    onProgress(`stopping machines by their records: ${error instanceof Error ? error.message : String(error)}`);
+    onProgress(`stopping machines by their records: ${messageOf(error)}`);
   }
   await Promise.all(
     listNames(join(directory, 'machines')).map((name) =>

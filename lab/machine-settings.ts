@@ -7,6 +7,7 @@ import type { EngineName } from '../settings';
 import { IMAGE_KINDS } from './images/contents';
 import type { Image } from './images/image';
 import { damaged } from './lab-document';
+import { messageOf } from '../processes/error-message';
 
 const machineSettingsSchema = z.object({
   engine: z.enum(ENGINES),
@@ -42,7 +43,7 @@ export function readMachineSettings(stateDirectory: string): MachineSettings | u
   try {
     content = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw damaged(file, `is not JSON (${error instanceof Error ? error.message : String(error)})`);
+    throw damaged(file, `is not JSON (${messageOf(error)})`);
   }
   const result = machineSettingsSchema.safeParse(content);
   if (!result.success) throw damaged(file, `is not whole: ${z.prettifyError(result.error)}`);

@@ -1,6 +1,7 @@
 import type { MachineHost } from './control/machine-host';
 import type { VirtualMachine } from './control/resources/virtual-machine';
 import type { PowerOff } from './model';
+import { messageOf } from '../processes/error-message';
 
 /** Those whose guests run now. */
 export function runningMachines(machines: readonly VirtualMachine[], host: MachineHost): VirtualMachine[] {
@@ -29,6 +30,6 @@ export async function shutDownMachines(
   );
   const failures = stops.flatMap((stop) => (stop.status === 'rejected' ? [stop.reason as unknown] : []));
   if (failures.length > 0) {
-    throw new Error(failures.map((error) => (error instanceof Error ? error.message : String(error))).join('; '));
+    throw new Error(failures.map(messageOf).join('; '));
   }
 }

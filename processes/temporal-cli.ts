@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import type { TemporalCliSettings } from '../settings';
+import { messageOf } from './error-message';
 
 /**
  * The last version of the Temporal CLI that `go install` can build (later ones need a replace directive); downloads are pinned to the same one, so that
@@ -92,7 +93,7 @@ async function inspect(path: string, source: TemporalCli['source']): Promise<Tem
     (error: unknown) => {
       throw new TemporalServerError(
         'CliBroken',
-        `${path} (${source}) does not run: ${messageOf(error)}. Remove it, or name another Temporal CLI in TEMPORAL_CLI_PATH.`,
+        `${path} (${source}) does not run: ${messageOf(error).trim()}. Remove it, or name another Temporal CLI in TEMPORAL_CLI_PATH.`,
       );
     },
   );
@@ -184,10 +185,4 @@ async function isExecutable(path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error
-    ? String(error.message).trim()
-    : String(error);
 }

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger, NativeConnectionOptions } from '@temporalio/worker';
 import { NativeConnection } from '@temporalio/worker';
+import { messageOf } from '../processes/error-message';
 
 /** Longest wait between two tries to reach the server; a server that restarts is found again soon. */
 const LONGEST_BACKOFF_MS = 5_000;
@@ -20,7 +21,7 @@ export async function connectPatiently(
       return await NativeConnection.connect(options);
     } catch (error) {
       signal?.throwIfAborted();
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (reason !== lastReason || performance.now() - reportedAt > REPORT_EVERY_MS) {
         logger.warn('Temporal does not answer yet; it is tried until it does', {
           code: 'HADB_W6002',

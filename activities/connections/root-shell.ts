@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Client, ClientChannel } from 'ssh2';
 import { HadbError } from '../../cluster/errors';
 import { FRAME_END, renderFrameHeader, SCRIPT_LIMIT_BYTES } from '../../cluster/node-scripts/remote-command';
+import { messageOf } from '../../processes/error-message';
 
 /** One shell of root on a node, which runs one script after the other (`renderRootShell`). */
 export interface RootShell {
@@ -193,10 +194,6 @@ function unknownResult(node: string, reason: string, seen: string): HadbError {
 
 export function unreachable(node: string, message: string, whatNow?: string): HadbError {
   return new HadbError('NodeUnreachable', message, { subject: node, ...(whatNow === undefined ? {} : { whatNow }) });
-}
-
-function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }
 
 /** The end of an output, for messages. */

@@ -39,6 +39,7 @@ import { lastLines } from './root-shell';
 import type { SshConnection, SshTimings } from './ssh-connection';
 import { createSshConnection, SSH_TIMINGS } from './ssh-connection';
 import { readPublicKey } from './ssh-keys';
+import { messageOf } from '../../processes/error-message';
 
 export interface NodeSessionsOptions {
   secrets: SecretStore;
@@ -377,8 +378,4 @@ function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener('abort', done);
     if (signal?.aborted === true) done();
   });
-}
-
-function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }

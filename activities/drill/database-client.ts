@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createConnection, type Connection, type SslOptions } from 'mysql2';
+import { messageOf } from '../../processes/error-message';
 
 /** How a client outside of the cluster reaches the database: by name, through the load balancer, by TLS. */
 export interface DatabaseAccess {
@@ -168,9 +169,4 @@ async function within<Result>(promise: Promise<Result>, deadlineMs: number): Pro
 function serverCodeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('sqlState' in error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
-}
-
-export function messageOf(error: unknown): string {
-  if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
-  return String(error);
 }

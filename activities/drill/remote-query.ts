@@ -6,7 +6,8 @@ import type { StepContext, StepOutcome } from '../../cluster/step';
 import { clusterSecrets } from '../connections/secrets';
 import type { SecretStore } from '../connections/secret-store';
 import { waitUntil } from '../node/waiting';
-import { messageOf, openSession, type DatabaseAccess, type DatabaseSession } from './database-client';
+import { openSession, type DatabaseAccess, type DatabaseSession } from './database-client';
+import { messageOf } from '../../processes/error-message';
 
 export interface DatabaseAccessDependencies {
   secrets: SecretStore;

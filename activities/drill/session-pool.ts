@@ -1,4 +1,5 @@
 import { ConnectFailed, openSession, type DatabaseAccess, type DatabaseSession } from './database-client';
+import { messageOf } from '../../processes/error-message';
 
 /**
  * The connections of a client that writes through a fault, as a good application keeps them: few, used again, and made anew a few at a time. A
@@ -59,7 +60,7 @@ export function createSessionPool(
       dialling -= 1;
       hand(session);
     } catch (error) {
-      lastFailure = error instanceof Error ? error.message : String(error);
+      lastFailure = messageOf(error);
       await new Promise((resolve) => setTimeout(resolve, options.pauseMs));
       dialling -= 1;
     }

@@ -9,9 +9,9 @@ import { countEntries, describeCounts, type LedgerCounts } from '../../cluster/v
 import type { NodeSessions } from '../connections/node-session';
 import { readRuntime } from '../node/runtime';
 import { waitUntil } from '../node/waiting';
-import { messageOf } from './database-client';
 import { databaseAccess, queryOnce, type DatabaseAccessDependencies } from './remote-query';
 import type { WriterProcesses } from './writer-process';
+import { messageOf } from '../../processes/error-message';
 
 export interface WriterDependencies extends DatabaseAccessDependencies {
   writers: WriterProcesses;

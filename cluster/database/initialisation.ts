@@ -22,7 +22,7 @@ source=$(findmnt -n -o SOURCE --mountpoint "$data") || refuse "nothing is mounte
 [ "$source" = "$device" ] || refuse "$source is mounted at $data instead of $device"
 if [ -d "$data/mysql" ]; then echo unchanged; exit 0; fi
 for process in ${SERVER_PROCESSES.join(' ')}; do
-  ! pgrep -x "$process" >/dev/null || refuse "$process runs"
+  ! pidof "$process" >/dev/null || refuse "$process runs"
 done
 if [ -d "$data/lost+found" ]; then rmdir "$data/lost+found" || refuse "$data/lost+found is not empty"; fi
 if [ ! -e "$staging/.complete" ]; then

@@ -10,7 +10,7 @@ export interface DatabaseProfile {
   heldPackages: string[];
   /** systemd unit without `.service`. */
   unit: string;
-  /** Names of the server's process, for `pgrep -x`. */
+  /** Names of the server's process, for `pidof`. */
   processes: string[];
   server: string;
   client: string;

@@ -9,6 +9,7 @@ import { FaultError, parseFault } from './fault-error';
 import type { MachineRoom } from './machine-room';
 import type { VirtualMachine } from './resources/virtual-machine';
 import type { Store } from './store';
+import { messageOf } from '../../processes/error-message';
 
 /** Who cuts links: the wire process. */
 export interface LinkFaults {
@@ -315,7 +316,7 @@ function assertPattern(pattern: string | undefined): void {
   try {
     ''.search(new RegExp(pattern, 'i'));
   } catch (error) {
-    throw new FaultError(400, 'InvalidFault', `path: ${error instanceof Error ? error.message : String(error)}`);
+    throw new FaultError(400, 'InvalidFault', `path: ${messageOf(error)}`);
   }
 }
 

@@ -14,6 +14,7 @@ import type { ResourceBase } from './resources/resource';
 import type { VirtualMachine } from './resources/virtual-machine';
 import { guestMemoryMiB, parseVmSize } from './resources/vm-size';
 import type { Store } from './store';
+import { messageOf } from '../../processes/error-message';
 
 /** UDP ports of the wires: below Linux's ephemeral range (32768), where nothing else is handed out by chance. */
 const WIRE_PORTS = { first: 20_000, last: 29_999 };
@@ -242,7 +243,7 @@ export function createMachineRoom(options: {
         driver.awaitProvisioned(machine, Math.max(0, timeoutMs)).then(
           () => 'provisioned' as const,
           (error: unknown) => {
-            reason = error instanceof Error ? error.message : String(error);
+            reason = messageOf(error);
             return 'failed' as const;
           },
         ),

@@ -8,6 +8,7 @@ import { createControl } from './control';
 import type { LinkFaults } from './faults';
 import { createLabMachineHost } from './lab-machines';
 import type { PlanConsumer } from './planner';
+import { messageOf } from '../../processes/error-message';
 
 /**
  * The control process: `node dist/lab/control/main.js --state DIRECTORY`. Ending it, however, moves no packet and stops
@@ -84,7 +85,7 @@ function wireLinks(directory: string): LinkFaults {
 }
 
 function fail(error: unknown): void {
-  log(`control failed: ${error instanceof WireError || error instanceof Error ? error.message : String(error)}`);
+  log(`control failed: ${error instanceof WireError || messageOf(error)}`);
   process.exit(1);
 }
 

@@ -3,6 +3,7 @@ import type { ArmErrorBody } from './arm-error';
 import { idKey } from './resource-id';
 import type { JsonObject } from './resources/resource';
 import type { Store } from './store';
+import { messageOf } from '../../processes/error-message';
 
 export type OperationStatus = 'InProgress' | 'Succeeded' | 'Failed' | 'Canceled';
 
@@ -233,7 +234,7 @@ export function createOperations(options: {
 
 function toArmError(error: unknown): ArmError {
   if (error instanceof ArmError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   // `cp` can say it in words only.
   if (code === 'ENOSPC' || message.includes('No space left on device')) {

@@ -5,6 +5,7 @@ import type { NetworkPlan } from '../model';
 import { ArmError } from './arm-error';
 import { planNetwork } from './network-plan';
 import type { Resource } from './resources/resource';
+import { messageOf } from '../../processes/error-message';
 
 /** Who makes the plan real: the lab's wire process. */
 export interface PlanConsumer {
@@ -69,7 +70,7 @@ export function createPlanner(options: {
     try {
       found = await consumer.putPlan(plan);
     } catch (error) {
-      found = [error instanceof Error ? error.message : String(error)];
+      found = [messageOf(error)];
       if (found.join() !== problems.join())
         log(`the data plane does not take plan ${plan.generation}: ${found.join()}`);
       problems = found;

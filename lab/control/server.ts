@@ -10,6 +10,7 @@ import { FaultError } from './fault-error';
 import { delay } from './faults';
 import type { ArmFault, Faults } from './faults';
 import type { Principal, TokenIssuer } from './identity';
+import { messageOf } from '../../processes/error-message';
 
 export interface ControlServer {
   readonly port: number;
@@ -78,7 +79,7 @@ export async function startServer(options: {
       return { status: error.status, body: { error: { code: error.code, message: error.message } } };
     }
     log(`unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     return { status: 500, body: { error: { code: 'InternalServerError', message: `The lab failed: ${message}` } } };
   }
 
@@ -296,7 +297,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     throw new ArmError(
       400,
       'InvalidRequestContent',
-      `The request content was invalid and could not be deserialized: '${error instanceof Error ? error.message : String(error)}'.`,
+      `The request content was invalid and could not be deserialized: '${messageOf(error)}'.`,
     );
   }
 }

@@ -5,6 +5,7 @@ import { writeFileAtomically } from '../../processes/owned-process';
 import type { Operation } from './operations';
 import { groupOf, idKey } from './resource-id';
 import type { Resource, ResourceOfType, ResourceType } from './resources/resource';
+import { messageOf } from '../../processes/error-message';
 
 /**
  * Resources and operations, one JSON file each, read at start and written before memory changes: what a client was
@@ -110,7 +111,7 @@ function readDocuments<Document>(directory: string): Document[] {
     } catch (error) {
       if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') continue;
       throw new StoreError(
-        `${file} is not readable as JSON (${error instanceof Error ? error.message : String(error)}). The lab writes such ` +
+        `${file} is not readable as JSON (${messageOf(error)}). The lab writes such ` +
           'files whole, so something else changed it: restore it, or start anew with: hadb lab down --purge',
       );
     }

@@ -20,6 +20,7 @@ import { LabStateError } from '../lab-document';
 import { removeBuildDirectory } from './build-directory';
 import { IMAGE_KINDS, type ImageContents, type ImageKind } from './contents';
 import type { Image } from './image';
+import { messageOf } from '../../processes/error-message';
 
 /**
  * The cache of images: `<cacheDirectory>/images/<kind>-<hash>`, complete from the moment it has its name. The time of a
@@ -147,7 +148,7 @@ function readUsedImages(images: string): Map<string, string> {
       for (const image of imagesOfLab(lab, images)) used.set(image, lab);
     } catch (error) {
       throw new ImageUsersError(
-        `cannot tell which images the lab in ${lab} runs on (${error instanceof Error ? error.message : String(error)}); none is ` +
+        `cannot tell which images the lab in ${lab} runs on (${messageOf(error)}); none is ` +
           `removed. Remove that lab (hadb lab down --purge), or its directory when nothing of it runs.`,
       );
     }

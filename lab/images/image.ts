@@ -27,6 +27,7 @@ import { requirePrograms, runProgram, type HostProgram } from './host-programs';
 import { withFileLock } from '../../processes/file-lock';
 import { renderTar, type TarEntry } from './tar';
 import { ensureUmlKernel, type BuildOptions, type UmlKernel } from './uml-kernel';
+import { messageOf } from '../../processes/error-message';
 
 export interface Image {
   kind: ImageKind;
@@ -56,7 +57,7 @@ const BUILD_PROGRAMS: readonly HostProgram[] = ['mmdebstrap', 'mke2fs', 'umount'
  */
 export async function ensureImage(kind: ImageKind, options: BuildOptions): Promise<Image> {
   const kernel = await ensureUmlKernel(options).catch((error: unknown) => {
-    options.onProgress(`without user-mode Linux: ${error instanceof Error ? error.message : String(error)}`);
+    options.onProgress(`without user-mode Linux: ${messageOf(error)}`);
     return undefined;
   });
   const overlay = readOverlay();
@@ -100,7 +101,7 @@ async function tidy({ cacheDirectory, onProgress }: BuildOptions): Promise<void>
       onProgress(`removed the old image ${name}`);
     }
   } catch (error) {
-    onProgress(`old images are not removed: ${error instanceof Error ? error.message : String(error)}`);
+    onProgress(`old images are not removed: ${messageOf(error)}`);
   }
 }
 

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { DEBIAN_KEYRING, PUBLIC_ARCHIVE, readConfiguredArchive } from './debian-archive';
 import { requirePrograms, runProgram } from './host-programs';
 import { withFileLock } from '../../processes/file-lock';
+import { messageOf } from '../../processes/error-message';
 
 export interface UmlKernel {
   /** Ready to execute on this host. */
@@ -120,7 +121,7 @@ async function fetchKernel(directory: string, { onProgress }: BuildOptions): Pro
       try {
         return await fetchFrom({ base, suite, work, directory });
       } catch (error) {
-        failures.push(`${base} ${suite}: ${error instanceof Error ? error.message : String(error)}`);
+        failures.push(`${base} ${suite}: ${messageOf(error)}`);
       } finally {
         rmSync(work, { recursive: true, force: true });
       }

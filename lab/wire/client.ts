@@ -1,8 +1,9 @@
 import { request } from 'node:http';
+import { messageOf } from '../../processes/error-message';
 import type { LinkFault, NetworkPlan } from '../model';
 import { CONTROL_SOCKET } from './control-endpoint';
 import type { ActiveFault } from './faults';
-import { errorCode, errorMessage } from './problem';
+import { errorCode } from './problem';
 import { openSocketPath } from './socket-path';
 import type { PlanResult, WireStatus } from './status';
 
@@ -114,6 +115,6 @@ function exchange(
 function notRunning(where: string, cause: unknown): WireError {
   return new WireError(
     'WireNotRunning',
-    `the lab's network process (wire) does not answer at ${where} (${errorCode(cause) ?? errorMessage(cause)}); start the lab again`,
+    `the lab's network process (wire) does not answer at ${where} (${errorCode(cause) ?? messageOf(cause)}); start the lab again`,
   );
 }

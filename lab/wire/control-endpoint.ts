@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { errorMessage } from './problem';
+import { messageOf } from '../../processes/error-message';
 import { openSocketPath } from './socket-path';
 import type { Wire } from './wire';
 import { WireRefusal } from './wire';
@@ -96,7 +96,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
   } catch (cause) {
-    throw new WireRefusal(400, 'InvalidPlan', `the body is not JSON: ${errorMessage(cause)}`);
+    throw new WireRefusal(400, 'InvalidPlan', `the body is not JSON: ${messageOf(cause)}`);
   }
 }
 
@@ -104,7 +104,7 @@ function refusal(thrown: unknown): Answer {
   if (thrown instanceof WireRefusal) {
     return { status: thrown.status, body: { code: thrown.code, message: thrown.message, problems: thrown.problems } };
   }
-  return error(500, 'WireFailed', errorMessage(thrown));
+  return error(500, 'WireFailed', messageOf(thrown));
 }
 
 function error(status: number, code: string, message: string): Answer {

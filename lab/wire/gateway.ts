@@ -5,6 +5,7 @@ import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { messageOf } from '../../processes/error-message';
 import {
   findOwnedProcess,
   readRecord,
@@ -17,7 +18,7 @@ import { PACKAGE_MIRROR_ADDRESS } from '../model';
 import { addressAt, formatAddress, parsePrefix } from './addresses';
 import type { Log } from './log';
 import type { Problem } from './problem';
-import { errorCode, errorMessage } from './problem';
+import { errorCode } from './problem';
 import type { Qmp } from './qmp';
 import { connectQmp } from './qmp';
 import { makePrivateDirectory } from './socket-path';
@@ -157,7 +158,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return undefined;
     } catch (error) {
       await stopOwnedProcess(recordFile, { graceMs: 0 });
-      return problem(isMissing(options.qemu) ? 'QemuMissing' : 'GatewayFailed', errorMessage(error));
+      return problem(isMissing(options.qemu) ? 'QemuMissing' : 'GatewayFailed', messageOf(error));
     }
   }
 
@@ -320,7 +321,7 @@ export function createGateway(options: GatewayOptions): Gateway {
           if (failed !== undefined) problems.push(failed);
         }
       } catch (error) {
-        problems.push(problem('GatewayFailed', errorMessage(error)));
+        problems.push(problem('GatewayFailed', messageOf(error)));
       }
       return problems;
     },

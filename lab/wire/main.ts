@@ -1,10 +1,10 @@
 import { constants, setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../processes/error-message';
 import { createWireClient } from './client';
 import { openControlEndpoint } from './control-endpoint';
 import { createLineLog } from './log';
 import { readMirrorBases } from './package-mirror';
-import { errorMessage } from './problem';
 import { makePrivateDirectory } from './socket-path';
 import { createWire } from './wire';
 
@@ -78,11 +78,11 @@ function preferOverMachines(): void {
 }
 
 function fail(error: unknown): void {
-  log('wire-failed', { reason: errorMessage(error) });
+  log('wire-failed', { reason: messageOf(error) });
   process.exit(1);
 }
 
 // A data plane that dies of one bad connection would be a partition of its own; it says what happened and goes on.
 process.on('uncaughtException', (error) => log('unexpected-error', { reason: error.stack ?? error.message }));
-process.on('unhandledRejection', (error) => log('unexpected-error', { reason: errorMessage(error) }));
+process.on('unhandledRejection', (error) => log('unexpected-error', { reason: messageOf(error) }));
 main().catch(fail);

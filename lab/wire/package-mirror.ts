@@ -4,9 +4,10 @@ import { createServer, get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
+import { messageOf } from '../../processes/error-message';
 import type { Log } from './log';
 import type { Problem } from './problem';
-import { errorCode, errorMessage } from './problem';
+import { errorCode } from './problem';
 import { openSocketPath } from './socket-path';
 
 /**
@@ -99,7 +100,7 @@ export function createPackageMirror(options: PackageMirrorOptions): PackageMirro
         });
       } catch (error) {
         socketPath.close();
-        return [{ code: 'PackageMirrorFailed', subject: 'package mirror', message: errorMessage(error) }];
+        return [{ code: 'PackageMirrorFailed', subject: 'package mirror', message: messageOf(error) }];
       }
       opened = socketPath;
       const { archive, security } = options.readBases();

@@ -3,6 +3,7 @@ import type { LinkFault, NetworkPlan } from '../model';
 import { contains, parseAddress, parseMac, parsePrefix } from './addresses';
 import { compileSecurityGroup } from './security-group';
 import type { Target } from './switch';
+import { messageOf } from '../../processes/error-message';
 
 /** What comes over the control endpoint and from disk, checked once. */
 
@@ -151,9 +152,7 @@ function planProblems(plan: NetworkPlan): string[] {
         try {
           compileSecurityGroup([rule], prefixes);
         } catch (error) {
-          problems.push(
-            `security rule ${rule.name} of ${port.name}: ${error instanceof Error ? error.message : String(error)}`,
-          );
+          problems.push(`security rule ${rule.name} of ${port.name}: ${messageOf(error)}`);
         }
       }
     }
@@ -170,7 +169,7 @@ function checked(parse: (text: string) => unknown) {
     try {
       parse(text);
     } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      context.addIssue({ code: 'custom', message: messageOf(error) });
     }
   });
 }

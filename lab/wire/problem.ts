@@ -1,3 +1,5 @@
+import { messageOf } from '../../processes/error-message';
+
 /** Something of the plan that could not be brought about. The rest works, and wire tries again by itself. */
 export interface Problem {
   code:
@@ -39,15 +41,11 @@ export function bindProblem(
       message: `${protocol} port ${port} on ${address} cannot be used (${code}): ports below 1024 need a privilege, and the address has to be one of this host.`,
     };
   }
-  return { code: 'SocketFailed', subject, message: `${protocol} ${address}:${port}: ${errorMessage(error)}` };
+  return { code: 'SocketFailed', subject, message: `${protocol} ${address}:${port}: ${messageOf(error)}` };
 }
 
 export function errorCode(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined;
-}
-
-export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { messageOf } from '../../processes/error-message';
 import { writeFileAtomically } from '../../processes/owned-process';
 import type { LinkFault, NetworkPlan } from '../model';
 import type { ActiveFault } from './faults';
@@ -15,7 +16,7 @@ import { createPackageMirror, readMirrorBases } from './package-mirror';
 import { networkOf, parseFault, parsePlan, prefixesOf } from './plan';
 import { createProber } from './prober';
 import type { Problem } from './problem';
-import { bindProblem, errorMessage } from './problem';
+import { bindProblem } from './problem';
 import { makePrivateDirectory } from './socket-path';
 import { readStateFile } from './state-file';
 import type { PlanResult, WireStatus } from './status';
@@ -167,7 +168,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     try {
       await stopOtherGateways(stateDirectory, used);
     } catch (error) {
-      found.push({ code: 'GatewayFailed', subject: 'an old gateway', message: errorMessage(error) });
+      found.push({ code: 'GatewayFailed', subject: 'an old gateway', message: messageOf(error) });
     }
     for (const name of used) {
       const [prefix] = prefixesOf(wanted, name);
@@ -254,7 +255,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   function reconcile(): Promise<void> {
     return inTurn(async () => {
       if (!closed && plan !== undefined) await applyPlan(plan);
-    }).catch((error: unknown) => log('reconcile-failed', { reason: errorMessage(error) }));
+    }).catch((error: unknown) => log('reconcile-failed', { reason: messageOf(error) }));
   }
 
   function setFaults(next: ActiveFault[]): void {
