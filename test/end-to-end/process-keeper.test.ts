@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isSessionRunning } from '../../lab/machines/session';
 import { isRunning, startOwnedProcess, stopOwnedProcess } from '../../processes/owned-process';
 import type { OwnedProcess } from '../../processes/owned-process';
+import { eventually } from '../eventually';
 import { endWithThisProcess } from './process-keeper';
 
 const HOOK = join(__dirname, '..', 'lab', 'control', 'run-typescript.cjs');
@@ -28,7 +29,7 @@ describe('processes of a test', () => {
     const before = isSessionRunning(record);
 
     test.kill(signal);
-    while (existsSync(directory)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually(`${directory} is gone`, () => !existsSync(directory));
 
     const after = isSessionRunning(record);
     rmSync(copies, { recursive: true });
