@@ -130,7 +130,7 @@ describe('no source of a runbook can', () => {
     );
 
     expect(lines).toEqual([
-      expect.stringMatching(/^activities\/drill\/cluster-moves.ts: whatNow: /),
+      expect.stringMatching(/^activities\/drill\/failed-action-cleaner.ts: whatNow: /),
       'cluster/node/drill-moves.ts: crm_resource --cleanup --resource "$resource" --node "$node"',
       'cluster/node/pacemaker-moves.ts: crm_resource --refresh',
     ]);

@@ -28,7 +28,11 @@ const WHAT = 'monitor of mysqld failed on hadb01: error (Simulated action result
 const CLEAN_UP = renderCleanUp({ resource: 'mysqld', node: 'hadb01', reason: WHAT });
 
 /** `looks`: what crm_mon says, look by look, the last one for good; `after`: what it says once it was cleaned up. */
-function pairThatShows(looks: string[], after: string[] = [HEALTHY], refusal?: HadbError) {
+function pairThatShows(
+  looks: string[],
+  after: string[] = [HEALTHY],
+  { refusal, cleanedMs = 600 }: { refusal?: HadbError; cleanedMs?: number } = {},
+) {
   const { socket } = databaseProfile(specification.database.engine);
   const shown = { now: looks };
   let count = 0;
@@ -53,7 +57,7 @@ function pairThatShows(looks: string[], after: string[] = [HEALTHY], refusal?: H
   }));
   const activities = createClusterMoveActivities({
     sessions: nodes.sessions,
-    settling: { failuresMs: 0, cleanedMs: 600 },
+    settling: { failuresMs: 0, cleanedMs },
   });
   const wait = step('hadb02', 'healthy');
   return {
@@ -127,7 +131,7 @@ describe('a pair after a drill', () => {
   });
 
   it('whose monitor fails again after the clean-up fails, and is not cleaned up a second time', async () => {
-    const pair = pairThatShows([MONITOR_FAILED], [HEALTHY, MONITOR_FAILED]);
+    const pair = pairThatShows([MONITOR_FAILED], [HEALTHY, MONITOR_FAILED], { cleanedMs: 60_000 });
 
     await expect(pair.awaited()).rejects.toMatchObject({
       code: 'AssertionFailed',
@@ -137,7 +141,9 @@ describe('a pair after a drill', () => {
   });
 
   it('that the guard on the node does not let be cleaned up stays as it is', async () => {
-    const pair = pairThatShows([MONITOR_FAILED], [], new HadbError('GuardRefused', 'a fencing has not succeeded'));
+    const pair = pairThatShows([MONITOR_FAILED], [], {
+      refusal: new HadbError('GuardRefused', 'a fencing has not succeeded'),
+    });
 
     await expect(pair.awaited()).rejects.toMatchObject({ code: 'GuardRefused' });
   });
