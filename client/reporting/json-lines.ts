@@ -37,6 +37,7 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
         verdict: verdict ?? null,
         ...(run === undefined ? {} : { run }),
         ...(progress === undefined ? {} : { cluster: progress.cluster, steps: countResults(progress) }),
+        ...(progress?.skipped === undefined ? {} : { skipped: progress.skipped }),
         ...(changes === undefined ? {} : { changes }),
         ...(schedules === undefined ? {} : { schedules }),
         ...(failure === undefined ? {} : { failure }),

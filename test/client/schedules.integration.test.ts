@@ -5,8 +5,10 @@ import { runCommandLine } from '../../client/application';
 import { systemClock } from '../../client/clock';
 import { guardedClient } from '../../client/schedules';
 import { connect } from '../../client/temporal';
+import { kindOfNight } from '../../cluster/drill-schedule';
 import { drillScheduleId } from '../../cluster/ids';
 import type { Verdict } from '../../cluster/step';
+import { ROTATION } from '../../workflows/messages';
 import { failWith } from '../workflows/fake-activities';
 import { createFakeCluster, hangUntilCancelled, type FakeCluster } from '../workflows/fake-cluster';
 import { eventually } from '../workflows/runs';
@@ -195,6 +197,35 @@ describe('a night', () => {
     expect(listed).toMatchObject({ outcome: expect.stringContaining('0 lost') as string, open: [] });
   });
 
+  it('makes the kind of the day on which it was due, whenever it is started', async () => {
+    const nights = await inANight(async ({ result, describe, name, file }) => {
+      await result('schedule', 'create', name, file, '--at', '02:30', '--kinds', 'rotate');
+      // Nights that were missed, one after another: the only way to have some in a test.
+      await temporal.client.schedule.getHandle(drillScheduleId(name)).backfill({
+        start: new Date('2026-11-19T00:00:00Z'),
+        end: new Date('2026-11-22T00:00:00Z'),
+        overlap: 'BUFFER_ALL',
+      });
+      await eventually(async () => expect((await describe()).info.numActionsTaken).toBe(3));
+      const { info } = await describe();
+      return Promise.all(
+        info.recentActions.map(async ({ scheduledAt, action }) => {
+          const handle = temporal.client.workflow.getHandle(action.workflow.workflowId);
+          await handle.result();
+          return { due: scheduledAt, kind: (await handle.describe()).memo?.['kind'] };
+        }),
+      );
+    });
+
+    expect(nights.map(({ due }) => due.toISOString().slice(0, 16))).toEqual([
+      '2026-11-19T02:30',
+      '2026-11-20T02:30',
+      '2026-11-21T02:30',
+    ]);
+    expect(nights.map(({ kind }) => kind)).toEqual(nights.map(({ due }) => kindOfNight(ROTATION, due.getTime())));
+    expect(new Set(nights.map(({ kind }) => kind)).size).toBe(3);
+  });
+
   const failedVerdict = async () => ({
     result: 'unchanged',
     observed: '',
@@ -261,6 +292,7 @@ describe('a night', () => {
     });
 
     expect(triggered).toMatchObject({ exitCode: 3, outcome: 'refused', run: { status: 'COMPLETED' } });
+    expect(triggered['skipped']).toContain(reason);
     expect(String(triggered['summary'])).toMatch(/^Skipped: /);
     expect(String(triggered['summary'])).toContain(reason);
     expect(described.state.paused).toBe(false);
