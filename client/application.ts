@@ -2,16 +2,22 @@ import { ExitCode, buildApplication, buildCommand, buildRouteMap, run, text_en }
 import { DECISIONS } from '../cluster/step';
 import type { Decision } from '../cluster/step';
 import type { DrillKind } from '../workflows/messages';
+import { parseTimeOfDay } from '../cluster/drill-schedule';
+import type { TimeOfDay } from '../cluster/drill-schedule';
+import { DEADLINE_MINUTES } from '../workflows/messages';
+import type * as DrillOrderCommands from './commands/drill-order-commands';
 import type * as EmbeddedCommands from './commands/embedded-commands';
 import type * as DoctorCommand from './commands/doctor';
 import type * as RunCommands from './commands/run-commands';
+import type * as ScheduleCommands from './commands/schedule-commands';
 import type * as Start from './start';
 import type { ClientContext } from './context';
 import { LAB_IMAGES } from './embedded';
 import { exitCode } from './exit-codes';
 import { describeError, exitOfError } from './failure';
 import { PROGRESS_STYLES } from './reporting/choose-reporter';
-import { DRILL_WORDS, parseDrillKind } from './requests';
+import type { ReportingFlags } from './reporting/choose-reporter';
+import { DRILL_WORDS, parseDrillKind, parseKinds } from './requests';
 import { VERSION } from './version';
 
 /** The command line: names, arguments and help. What the commands do is loaded only when one of them is run. */
@@ -20,6 +26,8 @@ import { VERSION } from './version';
 const runCommands = () => require('./commands/run-commands') as typeof RunCommands;
 const embeddedCommands = () => require('./commands/embedded-commands') as typeof EmbeddedCommands;
 const doctorCommand = () => require('./commands/doctor') as typeof DoctorCommand;
+const scheduleCommands = () => require('./commands/schedule-commands') as typeof ScheduleCommands;
+const drillOrderCommands = () => require('./commands/drill-order-commands') as typeof DrillOrderCommands;
 const startModule = () => require('./start') as typeof Start;
 
 const text = (input: string) => input;
@@ -74,6 +82,155 @@ function parseDecision(word: string): Decision {
   if (known === undefined) throw new Error(`"${word}" is no decision; use one of ${DECISIONS.join(', ')}`);
   return known;
 }
+
+function parseTime(word: string): TimeOfDay {
+  const time = parseTimeOfDay(word);
+  if (time === undefined) throw new Error(`"${word}" is no time of day such as 02:30 (UTC)`);
+  return time;
+}
+
+function parseDeadline(word: string): number {
+  const { least, most } = DEADLINE_MINUTES;
+  const minutes = Number(word);
+  if (Number.isInteger(minutes) && minutes >= least && minutes <= most) return minutes;
+  throw new Error(`"${word}" is no deadline: a whole number of minutes from ${least} to ${most}`);
+}
+
+/** Part of ids, of a tag of Azure, and of command lines. */
+function parseScheduleName(word: string): string {
+  if (/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/.test(word)) return word;
+  throw new Error(`"${word}" is no name of a schedule: up to 40 lower-case letters, digits and hyphens`);
+}
+
+const scheduleName = { brief: 'Name of the schedule', parse: parseScheduleName, placeholder: 'schedule' } as const;
+const named = { kind: 'tuple', parameters: [scheduleName] } as const;
+
+const cluster = {
+  kind: 'parsed',
+  parse: text,
+  brief: 'Name of the cluster: its specification is that of its newest build',
+  placeholder: 'name',
+  optional: true,
+} as const;
+
+const reason = {
+  kind: 'parsed',
+  parse: text,
+  brief: 'Why; shown to whoever looks',
+  placeholder: 'text',
+  optional: true,
+} as const;
+
+const schedule = buildRouteMap({
+  routes: {
+    create: buildCommand({
+      func(this: ClientContext, flags: ScheduleCommands.CreateFlags, name: string, file?: string) {
+        return scheduleCommands().createSchedule(this, flags, name, file);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          cluster,
+          at: { kind: 'parsed', parse: parseTime, brief: 'Time of day in UTC, such as 02:30', placeholder: 'HH:MM' },
+          kinds: {
+            kind: 'parsed',
+            parse: parseKinds,
+            brief: 'rotate, or kinds separated by commas: one a night, by UTC day number modulo their count',
+            placeholder: 'kinds',
+            default: 'rotate',
+          },
+          deadline: {
+            kind: 'parsed',
+            parse: parseDeadline,
+            brief: `Minutes after which a drill is cancelled (default ${DEADLINE_MINUTES.usual})`,
+            placeholder: 'minutes',
+            optional: true,
+          },
+        },
+        positional: { kind: 'tuple', parameters: [scheduleName, ...specification.parameters] },
+      },
+      docs: { brief: 'Make a schedule of drills, or change the one of this name; a paused one stays paused' },
+    }),
+    list: buildCommand({
+      func(this: ClientContext, flags: ReportingFlags) {
+        return scheduleCommands().listSchedules(this, flags);
+      },
+      parameters: { flags: reporting },
+      docs: { brief: 'Tell all schedules of drills: state, next and last drill, and what was missed' },
+    }),
+    pause: buildCommand({
+      func(this: ClientContext, flags: ScheduleCommands.PauseFlags, name: string) {
+        return scheduleCommands().pauseSchedule(this, flags, name);
+      },
+      parameters: { flags: { ...reporting, reason }, positional: named },
+      docs: { brief: 'Start no more drills until it is unpaused' },
+    }),
+    unpause: buildCommand({
+      func(this: ClientContext, flags: ScheduleCommands.PauseFlags, name: string) {
+        return scheduleCommands().unpauseSchedule(this, flags, name);
+      },
+      parameters: { flags: { ...reporting, reason }, positional: named },
+      docs: { brief: 'Start drills again, after a failed one was looked at' },
+    }),
+    trigger: buildCommand({
+      func(this: ClientContext, flags: ScheduleCommands.TriggerFlags, name: string) {
+        return scheduleCommands().triggerSchedule(this, flags, name);
+      },
+      parameters: { flags: { ...reporting, wait: running.wait }, positional: named },
+      docs: { brief: 'Make the drill of today now, unless one of this schedule is open' },
+    }),
+    delete: buildCommand({
+      func(this: ClientContext, flags: ReportingFlags, name: string) {
+        return scheduleCommands().deleteSchedule(this, flags, name);
+      },
+      parameters: { flags: reporting, positional: named },
+      docs: { brief: 'Delete the schedule; a drill that is open goes on' },
+    }),
+  },
+  docs: { brief: 'Drills by night: create, list, pause, unpause, trigger, delete' },
+});
+
+const drills = buildRouteMap({
+  routes: {
+    stop: buildCommand({
+      func(this: ClientContext, flags: DrillOrderCommands.OrderFlags, file?: string) {
+        return drillOrderCommands().stopDrills(this, flags, file);
+      },
+      parameters: { flags: { ...reporting, cluster, reason }, positional: specification },
+      docs: { brief: 'Cancel the drills that run, pause their schedules, and let no other begin' },
+    }),
+    allow: buildCommand({
+      func(this: ClientContext, flags: DrillOrderCommands.OrderFlags, file?: string) {
+        return drillOrderCommands().allowDrills(this, flags, file);
+      },
+      parameters: { flags: { ...reporting, cluster, reason }, positional: specification },
+      docs: { brief: 'Let drills begin again, and unpause what "stop" has paused' },
+    }),
+    freeze: buildCommand({
+      func(this: ClientContext, flags: DrillOrderCommands.FreezeFlags, file?: string) {
+        return drillOrderCommands().freezeDrills(this, flags, file);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          cluster,
+          window: {
+            kind: 'parsed',
+            parse: text,
+            brief: 'From and until in UTC, such as 2026-12-20T00:00Z/2027-01-04T06:00Z; may be repeated',
+            placeholder: 'from/until',
+            variadic: true,
+            optional: true,
+          },
+          none: { kind: 'boolean', brief: 'Take the freeze back', default: false, withNegated: false },
+        },
+        positional: specification,
+      },
+      docs: { brief: 'Set the windows in which no drill begins' },
+    }),
+  },
+  docs: { brief: 'The safety switch of drills: stop, allow; and freeze windows' },
+});
 
 const routes = buildRouteMap({
   routes: {
@@ -169,6 +326,8 @@ const routes = buildRouteMap({
       },
       docs: { brief: 'Make one fault, and prove that the cluster survives it and is healthy again' },
     }),
+    drills,
+    schedule,
     switchover: buildCommand({
       func(this: ClientContext, flags: RunCommands.RunFlags, file?: string) {
         return runCommands().switchover(this, flags, file);

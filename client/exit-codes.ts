@@ -13,7 +13,7 @@ export const EXIT_CODES = {
   refused: {
     code: 3,
     meaning:
-      'a gate was not met and nothing was done: another operation holds the cluster, or a drill or switchover would begin on one that is not healthy',
+      'a gate was not met and nothing was done: another operation holds the cluster, a drill or switchover would begin on one that is not healthy, or no drill is wanted now (also when a scheduled one was skipped)',
   },
   detached: {
     code: 4,
@@ -42,6 +42,6 @@ export function renderExitCodeTable(): string {
 export function exitForFailure(code: FailureCode | undefined, runbook?: string): ExitName {
   if (code === 'ClusterLocked') return 'refused';
   // A build makes its drills at its end: much was done by then.
-  if (code === 'GateNotMet' && runbook !== 'buildCluster') return 'refused';
+  if ((code === 'GateNotMet' || code === 'DrillsForbidden') && runbook !== 'buildCluster') return 'refused';
   return code === 'BadSpecification' ? 'usage' : 'failed';
 }

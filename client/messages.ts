@@ -50,6 +50,10 @@ export const MESSAGES = {
   HADB_E4010: { level: 'error', meaning: 'an embedded piece does not start' },
   HADB_E4011: { level: 'error', meaning: 'the command was interrupted before it was done' },
   HADB_E4012: { level: 'error', meaning: 'what is kept of an embedded piece is damaged, or is of another version' },
+  HADB_E4013: { level: 'error', meaning: 'the schedule belongs to another cluster, or was not made by hadb' },
+  HADB_E4014: { level: 'error', meaning: 'what cluster is meant cannot be told: its specification is not known here' },
+  HADB_E4015: { level: 'error', meaning: 'the order about drills was not carried out on the resource group' },
+  HADB_E4016: { level: 'error', meaning: 'there is no such schedule' },
   HADB_E4070: { level: 'error', meaning: 'an unexpected error of hadb' },
   HADB_I5001: { level: 'info', meaning: 'an embedded piece is being started, installed or made' },
   HADB_I5002: { level: 'info', meaning: 'an embedded piece runs' },
@@ -59,6 +63,8 @@ export const MESSAGES = {
   HADB_W5006: { level: 'warning', meaning: 'the data plane of the lab runs other code than this hadb' },
   HADB_I6001: { level: 'info', meaning: 'a worker is ready (in its log)' },
   HADB_W6002: { level: 'warning', meaning: 'a worker waits for Temporal (in its log)' },
+  HADB_I7001: { level: 'info', meaning: 'a schedule was paused or unpaused by the safety switch of drills' },
+  HADB_I7002: { level: 'info', meaning: 'a drill was asked to stop by the safety switch' },
   HADB_I9001: { level: 'info', meaning: 'how the run ended' },
 } as const satisfies Record<string, MessageDefinition>;
 

@@ -1,6 +1,9 @@
+import type { DrillOrder } from '../cluster/drill-permission';
+import { NEVER_SCHEDULED } from '../cluster/drill-schedule';
 import {
   buildWorkflowId,
   destroyWorkflowId,
+  drillOrderWorkflowId,
   drillWorkflowId,
   planWorkflowId,
   switchoverWorkflowId,
@@ -10,10 +13,13 @@ import type {
   DestroyClusterInput,
   DrillKind,
   FailoverDrillInput,
+  OrderDrillsInput,
   PlanClusterInput,
+  ScheduledDrillInput,
   SwitchoverInput,
 } from '../workflows/messages';
-import { DRILL_KINDS } from '../workflows/messages';
+import { DRILL_KINDS, ROTATION } from '../workflows/messages';
+import type { ScheduleRequest } from './schedules';
 import type { ReadSpecification } from './specification-file';
 import type { StartRequest } from './temporal';
 
@@ -67,6 +73,35 @@ export function destroyRequest(
   });
 }
 
+/** A later order takes the place of one that nobody has carried out yet: the last word counts. */
+export function orderDrillsRequest(
+  { input, specification }: ReadSpecification,
+  order: DrillOrder,
+  starter: Pick<Starter, 'taskQueue' | 'user'>,
+): StartRequest {
+  return request(starter, 'orderDrills', drillOrderWorkflowId(specification.name), {
+    input: { specification: input, order } satisfies OrderDrillsInput,
+    summary: `Drills of ${specification.name}: ${order.order}`,
+    ifOpen: 'replace',
+  });
+}
+
+export function scheduleRequest(
+  { input, specification }: ReadSpecification,
+  schedule: Pick<ScheduleRequest, 'name' | 'at'> & Pick<ScheduledDrillInput, 'kinds' | 'deadlineMinutes'>,
+  { taskQueue, user }: Pick<Starter, 'taskQueue' | 'user'>,
+): ScheduleRequest {
+  const { name, at, kinds, deadlineMinutes } = schedule;
+  return {
+    name,
+    cluster: specification.name,
+    at,
+    taskQueue,
+    user,
+    input: { specification: input, schedule: name, kinds, deadlineMinutes },
+  };
+}
+
 export function planRequest({ input, specification }: ReadSpecification, starter: Starter, now: number): StartRequest {
   return request(starter, 'planCluster', planWorkflowId(specification.name, stamp(now)), {
     input: { specification: input } satisfies PlanClusterInput,
@@ -75,7 +110,7 @@ export function planRequest({ input, specification }: ReadSpecification, starter
 }
 
 function request(
-  starter: Starter,
+  starter: Pick<Starter, 'taskQueue' | 'user'>,
   workflowType: string,
   workflowId: string,
   rest: { input: object; summary: string; ifOpen?: StartRequest['ifOpen'] },
@@ -104,4 +139,19 @@ export function parseDrillKind(word: string): DrillKind {
   const kind = DRILL_KINDS.find((known) => known === word) ?? DRILL_ALIASES[word];
   if (kind === undefined) throw new Error(`"${word}" is no drill; use one of ${DRILL_WORDS.join(', ')}`);
   return kind;
+}
+
+/** `rotate`, or kinds separated by commas, in the order in which the nights take their turn. */
+export function parseKinds(words: string): readonly [DrillKind, ...DrillKind[]] {
+  if (words === 'rotate') return ROTATION;
+  const [first, ...more] = words.split(',').map((word) => parseScheduledKind(word.trim()));
+  if (first === undefined) throw new Error('name at least one kind');
+  return [first, ...more];
+}
+
+function parseScheduledKind(word: string): DrillKind {
+  if (NEVER_SCHEDULED.some((kind) => kind === word)) {
+    throw new Error(`"${word}" ends with a person's help: it is never made by a schedule`);
+  }
+  return parseDrillKind(word);
 }

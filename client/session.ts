@@ -150,7 +150,7 @@ export function judge(run: RunReference, end: FollowEnd): CommandResult {
     case 'COMPLETED':
       return {
         ...common,
-        exit: exitForVerdict(progress),
+        exit: progress?.skipped === undefined ? exitForVerdict(progress) : 'refused',
         summary: progress?.sentence ?? `${run.workflowId} is complete`,
       };
     case 'FAILED': {
@@ -177,7 +177,8 @@ export function judge(run: RunReference, end: FollowEnd): CommandResult {
 /** A drill without a verdict has proved nothing; other runbooks need none. */
 function exitForVerdict(progress: Progress | undefined): ExitName {
   if (progress?.verdict !== undefined) return progress.verdict.passed ? 'passed' : 'failed';
-  return progress === undefined || progress.runbook === 'failoverDrill' ? 'unknown' : 'passed';
+  const isDrill = progress?.runbook === 'failoverDrill' || progress?.runbook === 'scheduledDrill';
+  return progress === undefined || isDrill ? 'unknown' : 'passed';
 }
 
 async function closeQuietly(connected: Promise<Temporal> | undefined): Promise<void> {

@@ -7,6 +7,8 @@ import { decideUpdate, progressQuery } from '../workflows/messages';
 import type { DecideInput } from '../workflows/messages';
 import { ClientError } from './messages';
 import { parseProgress } from './progress-payload';
+import { createSchedules } from './schedules';
+import type { Schedules } from './schedules';
 import { TemporalUnreachable } from './watched-run';
 import type { PendingActivity, RunEnding, RunLook, WatchedRun } from './watched-run';
 import { messageOf } from '../processes/error-message';
@@ -31,6 +33,8 @@ export interface Temporal {
   readOpenMemo(workflowId: string): Promise<Record<string, unknown> | undefined>;
   /** Errors: TemporalUnreachable. */
   check(): Promise<void>;
+  /** Of drills. */
+  readonly schedules: Schedules;
   close(): Promise<void>;
 }
 
@@ -42,7 +46,8 @@ export interface StartRequest {
   /** One line, shown in the UI's list; only a starter can set it. */
   summary: string;
   memo?: Record<string, unknown>;
-  ifOpen: 'refuse' | 'attach';
+  /** `replace` ends an open run of this id, which must then be one that may be cut off anywhere. */
+  ifOpen: 'refuse' | 'attach' | 'replace';
 }
 
 export interface RunSummary {
@@ -164,7 +169,7 @@ export async function connect(target: TemporalTarget): Promise<Temporal> {
     namespace: target.namespace,
     ...(target.uiUrl === undefined ? {} : { uiUrl: target.uiUrl }),
     async start(request) {
-      const start = (conflict: 'FAIL' | 'USE_EXISTING') =>
+      const start = (conflict: 'FAIL' | 'TERMINATE_EXISTING') =>
         client.workflow.start(request.workflowType, {
           workflowId: request.workflowId,
           taskQueue: request.taskQueue,
@@ -175,7 +180,7 @@ export async function connect(target: TemporalTarget): Promise<Temporal> {
           workflowIdConflictPolicy: conflict,
         });
       try {
-        const handle = await call(() => start('FAIL'));
+        const handle = await call(() => start(request.ifOpen === 'replace' ? 'TERMINATE_EXISTING' : 'FAIL'));
         return { runId: handle.firstExecutionRunId, attached: false };
       } catch (error) {
         if (!isName(error, 'WorkflowExecutionAlreadyStartedError')) throw error;
@@ -241,6 +246,7 @@ export async function connect(target: TemporalTarget): Promise<Temporal> {
     async check() {
       await call(() => connection.workflowService.getSystemInfo({}), 3_000);
     },
+    schedules: createSchedules(client, call),
     close: () => connection.close(),
   };
 }

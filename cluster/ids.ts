@@ -7,6 +7,14 @@ export const switchoverWorkflowId = (cluster: string): string => `switchover/${c
 export const destroyWorkflowId = (cluster: string): string => `destroy-cluster/${cluster}`;
 export const drillWorkflowId = (cluster: string, kind: string, stamp: string): string =>
   `drill/${cluster}/${kind}/${stamp}`;
+/** Of the drills that a schedule starts; Temporal adds the time at which each was due. */
+export const scheduledDrillWorkflowId = (cluster: string, schedule: string): string =>
+  `scheduled-drill/${cluster}/${schedule}`;
+/** One for a cluster: a later order takes the place of an earlier one that has not been carried out yet. */
+export const drillOrderWorkflowId = (cluster: string): string => `drill-order/${cluster}`;
+/** Of the schedule that people know by its name alone. */
+export const drillScheduleId = (name: string): string => `${DRILL_SCHEDULES}${name}`;
+export const DRILL_SCHEDULES = 'drill-schedule/';
 
 /** Identity of a step; the node is part of it. */
 export const stepIdentity = (id: string, node?: string): string => (node === undefined ? id : `${id}/${node}`);
@@ -22,6 +30,12 @@ export const OWNER_TAG = 'hadb-cluster';
 export const OPERATION_TAG = 'hadb-operation';
 /** Evidence tags on the resource group, one for each test that the build makes once. */
 export const evidenceTag = (test: string): string => `hadb-evidence-${test}`;
+
+/** The safety switch of drills, and their freeze windows: tags of the resource group. */
+export const DRILL_SWITCH_TAG = 'hadb-drills';
+export const DRILL_FREEZE_TAG = 'hadb-drill-freeze';
+/** The nights that a schedule has skipped in a row. */
+export const skippedNightsTag = (schedule: string): string => `hadb-skipped-${schedule}`;
 
 /** The name that Azure gives to the public address: what clients and SSH connect to. */
 export const publicHostName = ({ dnsLabel, location }: { dnsLabel: string; location: string }): string =>

@@ -8,7 +8,15 @@ export interface Operation {
   runbook: RunbookName;
 }
 
-export const RUNBOOKS = ['buildCluster', 'failoverDrill', 'switchover', 'destroyCluster', 'planCluster'] as const;
+export const RUNBOOKS = [
+  'buildCluster',
+  'failoverDrill',
+  'scheduledDrill',
+  'orderDrills',
+  'switchover',
+  'destroyCluster',
+  'planCluster',
+] as const;
 export type RunbookName = (typeof RUNBOOKS)[number];
 
 /** What every activity of a step receives besides its own fields. */
@@ -101,5 +109,7 @@ export interface Progress {
   warnings?: string[];
   steps: StepRecord[];
   verdict?: Verdict;
+  /** Why a scheduled drill did nothing this time, though nothing is wrong. */
+  skipped?: string;
   failure?: StepFailure;
 }

@@ -3,5 +3,7 @@ export { buildCluster } from './build-cluster';
 export { destroyCluster } from './destroy-cluster';
 export { failoverDrill } from './failover-drill';
 export { clusterLock } from './lock';
+export { orderDrills } from './order-drills';
 export { planCluster } from './plan-cluster';
+export { scheduledDrill } from './scheduled-drill';
 export { switchover } from './switchover';

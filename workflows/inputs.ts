@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { FREEZE_LENGTH } from '../cluster/drill-permission';
 import { ClusterSpecification } from '../cluster/specification/specification';
-import { DRILL_KINDS } from './messages';
+import { DEADLINE_MINUTES, DRILL_KINDS } from './messages';
 
 /** What the workflows accept, parsed in their first task: the UI's form sends whatever a person typed. */
 
@@ -12,13 +13,31 @@ const runbook = z.strictObject({
 export const BuildCluster = runbook;
 export const Switchover = runbook;
 export const FailoverDrill = runbook.extend({ kind: z.enum(DRILL_KINDS) });
+const unattended = z.strictObject({ specification: ClusterSpecification });
+const failAtOnce = <Input extends object>(input: Input) => ({ ...input, onFailure: 'fail' as const });
+const drillKind = z.enum(DRILL_KINDS);
+
+export const ScheduledDrill = unattended
+  .extend({
+    schedule: z.string().min(1),
+    kinds: z.tuple([drillKind], drillKind),
+    deadlineMinutes: z.int().min(DEADLINE_MINUTES.least).max(DEADLINE_MINUTES.most).default(DEADLINE_MINUTES.usual),
+  })
+  .transform(failAtOnce);
+const by = { by: z.string().min(1), reason: z.string() };
+export const OrderDrills = unattended
+  .extend({
+    order: z.discriminatedUnion('order', [
+      z.strictObject({ order: z.literal('stop'), ...by }),
+      z.strictObject({ order: z.literal('allow'), ...by }),
+      z.strictObject({ order: z.literal('freeze'), windows: z.string().max(FREEZE_LENGTH) }),
+    ]),
+  })
+  .transform(failAtOnce);
 export const DestroyCluster = runbook
   .extend({ confirm: z.string() })
   .refine(({ specification, confirm }) => confirm === specification.name, {
     path: ['confirm'],
     message: 'type the name of the cluster here: everything in it is deleted, its data disks included',
   });
-export const PlanCluster = z.strictObject({ specification: ClusterSpecification }).transform((input) => ({
-  ...input,
-  onFailure: 'fail' as const,
-}));
+export const PlanCluster = unattended.transform(failAtOnce);

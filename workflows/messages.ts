@@ -1,4 +1,5 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import type { DrillOrder } from '../cluster/drill-permission';
 import type { ClusterSpecificationInput } from '../cluster/specification/specification';
 import type { Decision, Progress } from '../cluster/step';
 
@@ -32,9 +33,36 @@ export interface SwitchoverInput extends RunOptions {
 export const DRILL_KINDS = ['manual', 'switchover', 'standby', 'node-power-off', 'node-shutdown'] as const;
 export type DrillKind = (typeof DRILL_KINDS)[number];
 
+/** What `rotate` stands for. A new kind comes in by decision: each must be fit for a night without anybody. */
+export const ROTATION = [
+  'switchover',
+  'node-power-off',
+  'standby',
+  'node-shutdown',
+] as const satisfies readonly DrillKind[];
+
 export interface FailoverDrillInput extends RunOptions {
   specification: ClusterSpecificationInput;
   kind: DrillKind;
+}
+
+/** What a schedule starts each night. A drill that does not pass fails the run, so that the schedule pauses. */
+export interface ScheduledDrillInput {
+  specification: ClusterSpecificationInput;
+  /** Name of the schedule: the nights that it skips are counted under it. */
+  schedule: string;
+  /** The kind of a night is the entry of its UTC day number modulo the length. */
+  kinds: readonly [DrillKind, ...DrillKind[]];
+  /** The drill is cancelled then, which undoes its fault. */
+  deadlineMinutes: number;
+}
+
+/** A drill with everything around it takes well under an hour when it goes well; the waits inside may add an hour. */
+export const DEADLINE_MINUTES = { least: 30, usual: 120, most: 720 } as const;
+
+export interface OrderDrillsInput {
+  specification: ClusterSpecificationInput;
+  order: DrillOrder;
 }
 
 export interface DestroyClusterInput extends RunOptions {

@@ -2,6 +2,7 @@ import { DRILL_SECONDS } from '../cluster/drill-limits';
 import type { StepOutcome, Verdict } from '../cluster/step';
 import { azure, drill as client, nodes } from './chapters/activities';
 import { azureOperation } from './chapters/azure-operation';
+import { seeDrillsAllowed } from './drill-permission';
 import type { DrillKind } from './messages';
 import type { Run } from './runbook';
 
@@ -36,6 +37,7 @@ interface Fault {
 export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
   run.chapter('Tests', async () => {
     const id = (name: string) => `${kind}-${name}`;
+    await seeDrillsAllowed(run, id('allowed'));
     const pair = await run.step({ id: id('gate') }, 'See that the pair is healthy and free to be tested', (step) =>
       client.readDrillGate(step),
     );
@@ -58,6 +60,7 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
   return withWriter(stage, fault.limit, (writer) =>
     run.withUndo(
       async () => {
+        await seeDrillsAllowed(run, id('still-allowed'));
         broken = true;
         const { at } = await fault.inject(stage);
         await writer.awaitSteady(at);
@@ -211,6 +214,7 @@ async function drillByHand(stage: Stage): Promise<Verdict> {
   return withWriter(stage, 'none', (writer) =>
     run.withUndo(
       async () => {
+        await seeDrillsAllowed(run, id('still-allowed'));
         byHand = true;
         await stopPacemaker(stage, standby);
         await stopPacemaker(stage, primary);

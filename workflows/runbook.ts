@@ -95,6 +95,9 @@ export interface Run {
   /** The run's sentence until the next step starts, and its closing one when it is the last word. */
   note(sentence: string): void;
 
+  /** Nothing is wrong, and yet nothing was done: the run completes as skipped, and says why. */
+  skip(reason: string): void;
+
   /** A verdict that did not pass makes the run fail when its body has ended. */
   verdict(verdict: Verdict): void;
 }
@@ -175,7 +178,10 @@ function end(progress: Progress, state: 'completed' | 'failed' | 'cancelled', no
     progress.sentence = `Failed: ${progress.failure.message} (${progress.failure.code})`;
   }
   if (state === 'cancelled') progress.sentence = 'Cancelled';
-  if (state === 'completed') progress.sentence = progress.verdict?.summary ?? noted ?? closingSentence(progress);
+  if (state === 'completed') {
+    const skipped = progress.skipped === undefined ? undefined : `Skipped: ${progress.skipped}`;
+    progress.sentence = skipped ?? progress.verdict?.summary ?? noted ?? closingSentence(progress);
+  }
   return progress;
 }
 
@@ -290,6 +296,11 @@ class Engine implements Run {
   note(sentence: string): void {
     this.noted = sentence;
     this.progress.sentence = sentence;
+    this.show();
+  }
+
+  skip(reason: string): void {
+    this.progress.skipped = reason;
     this.show();
   }
 

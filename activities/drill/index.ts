@@ -1,6 +1,7 @@
 import { createClusterMoveActivities } from './cluster-moves';
 import type { ClusterMoveDependencies } from './cluster-moves';
 import type { AzureDependencies } from '../azure/submission';
+import { createPermissionActivities } from './permission';
 import { createPowerActivities } from './power';
 import { createRemoteQueryActivities } from './remote-query';
 import { createWriterActivities } from './writer-activities';
@@ -15,6 +16,7 @@ export function createDrillActivities(dependencies: DrillDependencies) {
     ...createWriterActivities(dependencies),
     ...createClusterMoveActivities(dependencies),
     ...createPowerActivities(dependencies),
+    ...createPermissionActivities(dependencies),
   };
 }
 

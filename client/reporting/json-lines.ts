@@ -26,7 +26,7 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
     look: () => undefined,
     detached: (run) => line({ type: 'detached', code: 'HADB_I1003', time: time(), ...run }),
     notice: (code, message) => line({ type: 'notice', code, level: messageLevel(code), time: time(), message }),
-    result({ exit, summary, run, verdict, progress, changes, failure }) {
+    result({ exit, summary, run, verdict, progress, changes, schedules, failure }) {
       line({
         type: 'result',
         code: 'HADB_I9001',
@@ -43,7 +43,9 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
               fencing: progress.fencing,
               steps: countResults(progress),
             }),
+        ...(progress?.skipped === undefined ? {} : { skipped: progress.skipped }),
         ...(changes === undefined ? {} : { changes }),
+        ...(schedules === undefined ? {} : { schedules }),
         ...(failure === undefined ? {} : { failure }),
       });
     },

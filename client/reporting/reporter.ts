@@ -1,5 +1,6 @@
 import type { Progress, StepWait, Verdict } from '../../cluster/step';
 import type { ExitName } from '../exit-codes';
+import type { DrillSchedule } from '../schedules';
 import type { MessageCode } from '../messages';
 import type { RunEvent } from '../run-events';
 
@@ -22,6 +23,11 @@ export interface RunReference {
   url?: string;
 }
 
+export interface ScheduleReport extends DrillSchedule {
+  /** How its newest drill ended, or that it is open. */
+  outcome?: string;
+}
+
 export interface CommandResult {
   exit: ExitName;
   /** One sentence: how it ended. */
@@ -31,6 +37,8 @@ export interface CommandResult {
   progress?: Progress;
   /** Of a plan: what a build would do. */
   changes?: readonly { step: string; sentence: string; deviation: string }[];
+  /** Of `schedule list`, and the schedule that a command was about. */
+  schedules?: readonly ScheduleReport[];
   failure?: { code?: string; message: string; observed?: string; whatNow?: string };
 }
 

@@ -2,7 +2,7 @@ import { formatDuration } from '../clock';
 import { deviations, identity } from '../run-events';
 import { WITHOUT_FENCING } from '../../cluster/report/step-table';
 import type { Progress, StepRecord, StepState, StepWait } from '../../cluster/step';
-import type { CommandResult } from './reporter';
+import type { CommandResult, ScheduleReport } from './reporter';
 import { countResults } from './reporter';
 import type { Paint } from './paint';
 
@@ -79,6 +79,7 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
     ...(result.changes ?? []).map(
       ({ step, sentence, deviation }) => `${paint('yellow', '~')} ${step}: ${sentence}\n    ${deviation}`,
     ),
+    ...(result.schedules ?? []).flatMap((schedule) => scheduleLines(schedule, paint)),
     `${paint(good ? 'green' : 'red', good ? '✔' : '✖')} ${paint('bold', result.verdict?.summary ?? result.summary)}`,
   ];
   for (const check of result.verdict?.checks ?? []) {
@@ -96,6 +97,27 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
   if (result.progress !== undefined) lines.push(paint('dim', `  ${describeCounts(result.progress)}`));
   if (result.run?.url !== undefined) lines.push(paint('dim', `  ${result.run.url}`));
   return lines;
+}
+
+function scheduleLines(schedule: ScheduleReport, paint: Paint): string[] {
+  const { name, cluster, at, kinds, paused, note, next, last, outcome, open, missed } = schedule;
+  const state = paused ? paint('yellow', `paused${note === undefined ? '' : `: ${note}`}`) : `next ${next ?? 'never'}`;
+  return [
+    `${paint('bold', name)}  cluster ${cluster}, at ${at} UTC, ${kinds.join(', ')}`,
+    `    ${state}`,
+    ...open.map((workflowId) => `    open: ${workflowId}`),
+    ...(last === undefined || open.includes(last.workflowId)
+      ? []
+      : [`    last: ${last.workflowId}, ${outcome ?? 'not known any more'}`]),
+    ...(missed.overlap + missed.catchUp === 0
+      ? []
+      : [
+          paint(
+            'yellow',
+            `    missed: ${missed.overlap} because the drill before was open, ${missed.catchUp} because Temporal was away`,
+          ),
+        ]),
+  ];
 }
 
 /** `12 of 48 steps, 3 m 2 s: Copy the disks`. */

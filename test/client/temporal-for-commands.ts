@@ -1,4 +1,5 @@
 import { ClientError } from '../../client/messages';
+import type { DrillSchedule, ScheduleRequest, Schedules } from '../../client/schedules';
 import type { RunSummary, StartRequest, Temporal } from '../../client/temporal';
 import type { RunEnding, RunLook } from '../../client/watched-run';
 import type { Progress } from '../../cluster/step';
@@ -11,6 +12,9 @@ export interface TemporalForCommands extends Temporal {
   decisions: (DecideInput & { workflowId: string })[];
   cancelled: string[];
   terminated: string[];
+  /** By name; `trigger` lets a drill start. */
+  known: Map<string, DrillSchedule>;
+  saved: ScheduleRequest[];
 }
 
 export interface TemporalScript {
@@ -23,9 +27,15 @@ export interface TemporalScript {
   lockMemo?: Record<string, unknown>;
   check?: () => Promise<void>;
   refuse?: string;
+  schedules?: Partial<DrillSchedule>[];
+  /** A triggered schedule starts nothing: another drill was open. */
+  triggerSkips?: boolean;
 }
 
 export function temporalForCommands(script: TemporalScript = {}): TemporalForCommands {
+  const known = new Map<string, DrillSchedule>();
+  for (const schedule of script.schedules ?? []) known.set(schedule.name ?? 'nightly', scheduleFor(schedule));
+  const saved: ScheduleRequest[] = [];
   const fake: TemporalForCommands = {
     address: '127.0.0.1:7233',
     namespace: 'default',
@@ -33,6 +43,9 @@ export function temporalForCommands(script: TemporalScript = {}): TemporalForCom
     decisions: [],
     cancelled: [],
     terminated: [],
+    known,
+    saved,
+    schedules: schedulesInMemory(known, saved, script.triggerSkips === true),
     async start(request) {
       if (script.open?.includes(request.workflowId) === true && request.ifOpen === 'refuse') {
         throw new ClientError('HADB_E4007', 'refused', `${request.workflowId} is open already`);
@@ -68,4 +81,58 @@ export function temporalForCommands(script: TemporalScript = {}): TemporalForCom
     close: async () => undefined,
   };
   return fake;
+}
+
+const scheduleFor = (schedule: Partial<DrillSchedule>): DrillSchedule => ({
+  name: 'nightly',
+  cluster: 'pair',
+  at: '02:30',
+  kinds: ['switchover'],
+  paused: false,
+  next: '2026-11-23T02:30:00.000Z',
+  open: [],
+  missed: { overlap: 0, catchUp: 0 },
+  ...schedule,
+});
+
+function schedulesInMemory(
+  known: Map<string, DrillSchedule>,
+  saved: ScheduleRequest[],
+  triggerSkips: boolean,
+): Schedules {
+  const read = (name: string): DrillSchedule => {
+    const schedule = known.get(name);
+    if (schedule === undefined) throw new ClientError('HADB_E4016', 'failed', `there is no schedule ${name}`);
+    return schedule;
+  };
+  const change = (name: string, fields: Partial<DrillSchedule>): void =>
+    void known.set(name, { ...read(name), ...fields });
+  return {
+    list: async () => [...known.values()],
+    read: async (name) => read(name),
+    async save(request) {
+      saved.push(request);
+      const before = known.get(request.name);
+      known.set(
+        request.name,
+        scheduleFor({ ...before, name: request.name, cluster: request.cluster, kinds: [...request.input.kinds] }),
+      );
+      return before === undefined ? 'created' : 'updated';
+    },
+    pause: async (name, note) => change(name, { paused: true, note }),
+    unpause: async (name, note) => change(name, { paused: false, note }),
+    async trigger(name) {
+      const { cluster } = read(name);
+      const last = {
+        workflowId: `scheduled-drill/${cluster}/${name}-now`,
+        runId: 'now',
+        takenAt: '2026-11-22T12:00:00.000Z',
+      };
+      if (!triggerSkips) change(name, { last });
+    },
+    async delete(name) {
+      read(name);
+      known.delete(name);
+    },
+  };
 }

@@ -44,7 +44,7 @@ describe('hadb', () => {
     'knows "$line" ($file)',
     async ({ words }) => {
       const context = contextForTests({
-        temporal: temporalForCommands(),
+        temporal: temporalForCommands({ schedules: [{ name: 'nightly', cluster: 'orders' }] }),
         environment: { TEMPORAL_ADDRESS: '127.0.0.1:7233' },
         workingDirectory: directory,
         answer: 'orders',

@@ -17,9 +17,11 @@ export interface FakeCluster {
   primary: string;
   built: boolean;
   power: Record<string, string>;
+  /** Skipped in a row, as days. */
+  skippedNights: string[];
 }
 
-export type FakeStep = StepContext & { node?: string; resource?: { name: string } };
+export type FakeStep = StepContext & { node?: string; resource?: { name: string }; day?: string };
 
 const outcome = (name: string): StepOutcome => ({ result: 'changed', observed: `before ${name}`, done: name });
 
@@ -33,6 +35,7 @@ export function createFakeCluster(): FakeCluster {
     primary: 'hadb01',
     built: false,
     power: { hadb01: 'running', hadb02: 'running' },
+    skippedNights: [],
   };
   const facts: Record<string, (input: FakeStep) => object> = {
     readDrillGate: () => ({ primary: cluster.primary, standby: other(cluster.primary) }),
@@ -62,6 +65,14 @@ export function createFakeCluster(): FakeCluster {
     submitStart: ({ node = '' }) => {
       cluster.power[node] = 'running';
       return { kind: 'start', name: node, node, poller: 'poller' };
+    },
+    noteSkippedNight: ({ day = '' }) => {
+      cluster.skippedNights.push(day);
+      return { nights: [...cluster.skippedNights] };
+    },
+    clearSkippedNights: () => {
+      cluster.skippedNights = [];
+      return {};
     },
     submitDelete: ({ resource }) => ({ kind: 'delete', name: resource?.name ?? '', poller: 'poller' }),
   };

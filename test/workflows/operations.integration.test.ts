@@ -35,6 +35,9 @@ const input = (over: object = {}) => ({ specification: specificationFor(), onFai
 const among = (cluster: FakeCluster, names: string[]) =>
   cluster.order().filter((call) => names.some((name) => call === name || call.startsWith(`${name}/`)));
 
+/** What breaks or moves something. */
+const FAULTS = ['movePrimary', 'setStandby', 'submitPowerOff', 'orderShutdown', 'stopPacemaker', 'release'];
+
 describe('a drill', () => {
   it.each(DRILL_KINDS)('of kind %s begins and ends with a healthy pair, a query and a verdict', async (kind) => {
     const { result: progress, cluster } = await withCluster(async (worker): Promise<Progress> =>
@@ -45,6 +48,7 @@ describe('a drill', () => {
     expect(progress.verdict).toMatchObject({ passed: true });
     expect(progress.steps.every(({ state }) => state === 'done')).toBe(true);
     const order = among(cluster, [
+      'readDrillPermission',
       'readDrillGate',
       'remoteQuery',
       'startWriter',
@@ -52,7 +56,13 @@ describe('a drill', () => {
       'judgeDrill',
       'awaitPairHealthy',
     ]);
-    expect(order.slice(0, 3)).toEqual(['readDrillGate', 'remoteQuery', 'startWriter']);
+    expect(order.slice(0, 5)).toEqual([
+      'readDrillPermission',
+      'readDrillGate',
+      'remoteQuery',
+      'startWriter',
+      'readDrillPermission',
+    ]);
     expect(order.slice(-4)).toEqual(['awaitPairHealthy/hadb02', 'remoteQuery', 'stopWriter', 'judgeDrill']);
     expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
     expect(cluster.calls.filter(({ activity }) => activity === 'takeOwnership')).toHaveLength(2);
@@ -102,6 +112,31 @@ describe('a drill', () => {
     expect(error.type).toBe('GateNotMet');
     expect(among(cluster, ['startWriter', 'submitPowerOff'])).toEqual([]);
   });
+
+  it.each(DRILL_KINDS)('of kind %s that is stopped right before its fault breaks nothing', async (kind) => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDrillPermission'] = [succeed, failWith('DrillsForbidden', 'drills are stopped')];
+      return failureOf(await worker.start('failoverDrill', input({ kind })));
+    });
+
+    expect(error.type).toBe('DrillsForbidden');
+    expect(among(cluster, FAULTS)).toEqual([]);
+    expect(cluster.order().at(-1)).toBe('stopWriter');
+  });
+
+  it.each(['AzureUnavailable', 'Denied', 'SomethingElse'] as const)(
+    'whose safety switch cannot be read (%s) is refused',
+    async (code) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        cluster.answers['readDrillPermission'] = [failWith(code)];
+        return failureOf(await worker.start('failoverDrill', input({ kind: 'switchover' })));
+      });
+
+      expect(error.type).toBe('GateNotMet');
+      expect(error.message).toContain('cannot be read, which counts as a no');
+      expect(among(cluster, [...FAULTS, 'startWriter'])).toEqual([]);
+    },
+  );
 
   it('whose primary has changed since the gate cuts no power', async () => {
     const { result: error, cluster } = await withCluster(async (worker, cluster) => {

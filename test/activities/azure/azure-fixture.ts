@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { TokenCredential } from '@azure/identity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import type { AzureActivities } from '../../../activities/azure';
+import type { AzureActivities as ResourceActivities } from '../../../activities/azure';
 import { createAzureActivities } from '../../../activities/azure';
+import { createPermissionActivities } from '../../../activities/drill/permission';
 import type { AzureSubmission } from '../../../activities/azure/submission';
 import { createArmClients, createCredential } from '../../../activities/connections/arm-clients';
 import type { ArmClients } from '../../../activities/connections/arm-clients';
@@ -16,6 +17,8 @@ import { ClusterSpecification } from '../../../cluster/specification/specificati
 import type { ClusterSpecificationInput } from '../../../cluster/specification/specification';
 import type { StepContext, StepOutcome } from '../../../cluster/step';
 import type { TestLab } from '../../lab/control/lab-fixture';
+
+type AzureActivities = ResourceActivities & ReturnType<typeof createPermissionActivities>;
 
 /** The activities on Azure as a worker runs them, against an ARM endpoint in this process. */
 export interface AzureWorld {
@@ -61,7 +64,7 @@ export function createAzureWorld(
   });
   const redactor = createRedactor();
   const secrets = createDirectorySecretStore(join(lab.stateDirectory, 'secrets'), redactor);
-  const activities = createAzureActivities({ arm, secrets });
+  const activities = { ...createAzureActivities({ arm, secrets }), ...createPermissionActivities({ arm, secrets }) };
   const run: AzureWorld['run'] = (name, input) => {
     const environment = new MockActivityEnvironment(undefined, {
       interceptors: [failureInterceptor(redactor)],
