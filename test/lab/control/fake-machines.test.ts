@@ -48,9 +48,9 @@ describe('the fake machines', () => {
   });
 
   it('reports after its boot time, and is found running by another instance', async () => {
-    await createFakeMachines({ bootMs: 30 }).driver('golden').start(machine);
+    await createFakeMachines({ bootMs: 500 }).driver('golden').start(machine);
 
-    const other = createFakeMachines({ bootMs: 30 }).driver('golden');
+    const other = createFakeMachines({ bootMs: 500 }).driver('golden');
     expect(other.state(machine)).toBe('running');
     await expect(other.awaitProvisioned(machine, 1)).rejects.toThrow(/took more than/);
     await other.awaitProvisioned(machine, 5000);
