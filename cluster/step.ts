@@ -82,10 +82,20 @@ export interface StepRecord {
 
 export interface Verdict {
   passed: boolean;
+  /** Nothing is known to be wrong, and too little was seen to call it well. Never together with `passed`. */
+  unknown?: true;
   /** One sentence. */
   summary: string;
   /** Named figures with units in the name, and assertions. */
-  checks: { name: string; passed: boolean; detail: string }[];
+  checks: VerdictCheck[];
+}
+
+export interface VerdictCheck {
+  name: string;
+  passed: boolean;
+  /** It could not be told. Never together with `passed`. */
+  unknown?: true;
+  detail: string;
 }
 
 /** The step table: the query `progress`, the return value, and (rendered) the current details in the UI. */

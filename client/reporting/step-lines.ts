@@ -81,7 +81,7 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
     `${paint(good ? 'green' : 'red', good ? '✔' : '✖')} ${paint('bold', result.verdict?.summary ?? result.summary)}`,
   ];
   for (const check of result.verdict?.checks ?? []) {
-    const mark = check.passed ? paint('green', '✔') : paint('red', '✖');
+    const mark = check.passed ? paint('green', '✔') : check.unknown ? paint('yellow', '?') : paint('red', '✖');
     lines.push(`  ${mark} ${check.name}: ${check.detail}`);
   }
   const { failure } = result;
