@@ -4,6 +4,7 @@ import type { Decision } from '../cluster/step';
 import type { DrillKind } from '../workflows/messages';
 import type * as EmbeddedCommands from './commands/embedded-commands';
 import type * as DoctorCommand from './commands/doctor';
+import type * as ReportCommands from './commands/report-commands';
 import type * as RunCommands from './commands/run-commands';
 import type * as Start from './start';
 import type { ClientContext } from './context';
@@ -19,6 +20,7 @@ import { VERSION } from './version';
 // `require` and not `import()`: in CommonJS output the latter would be an ES module import, which the test runner cannot do.
 const runCommands = () => require('./commands/run-commands') as typeof RunCommands;
 const embeddedCommands = () => require('./commands/embedded-commands') as typeof EmbeddedCommands;
+const reportCommands = () => require('./commands/report-commands') as typeof ReportCommands;
 const doctorCommand = () => require('./commands/doctor') as typeof DoctorCommand;
 const startModule = () => require('./start') as typeof Start;
 
@@ -39,6 +41,8 @@ const reporting = {
     default: 'auto',
   },
 } as const;
+
+const oneDocument = { kind: 'boolean', brief: 'One JSON document', default: false, withNegated: false } as const;
 
 const running = {
   ...reporting,
@@ -149,11 +153,20 @@ const routes = buildRouteMap({
       docs: { brief: 'Tell what a build would do, step by step; reads only' },
     }),
     drill: buildCommand({
-      func(this: ClientContext, flags: RunCommands.RunFlags, kind: DrillKind, file?: string) {
+      func(this: ClientContext, flags: RunCommands.DrillFlags, kind: DrillKind, file?: string) {
         return runCommands().drill(this, flags, kind, file);
       },
       parameters: {
-        flags: running,
+        flags: {
+          ...running,
+          junit: {
+            kind: 'parsed',
+            parse: text,
+            brief: 'Wait for the end, and write a JUnit file with a case for each check',
+            placeholder: 'file',
+            optional: true,
+          },
+        },
         positional: {
           kind: 'tuple',
           parameters: [
@@ -168,6 +181,35 @@ const routes = buildRouteMap({
         },
       },
       docs: { brief: 'Make one fault, and prove that the cluster survives it and is healthy again' },
+    }),
+    report: buildCommand({
+      func(this: ClientContext, flags: ReportCommands.ReportFlags, word?: string) {
+        return reportCommands().report(this, flags, word);
+      },
+      parameters: {
+        flags: { json: oneDocument },
+        positional: {
+          kind: 'tuple',
+          parameters: [
+            {
+              brief: 'Drill, its workflow, or a kind or cluster for its latest (default: the latest of all)',
+              parse: text,
+              placeholder: 'drill',
+              optional: true,
+            },
+          ],
+        },
+      },
+      docs: { brief: 'Tell where the report of a drill is, and what it says' },
+    }),
+    trend: buildCommand({
+      func(this: ClientContext, flags: ReportCommands.ReportFlags) {
+        return reportCommands().trend(this, flags);
+      },
+      parameters: { flags: { json: oneDocument } },
+      docs: {
+        brief: 'Outages of each kind of drill over time, and how long ago each kind passed; as table, SVG and page',
+      },
     }),
     switchover: buildCommand({
       func(this: ClientContext, flags: RunCommands.RunFlags, file?: string) {

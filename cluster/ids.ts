@@ -8,6 +8,12 @@ export const destroyWorkflowId = (cluster: string): string => `destroy-cluster/$
 export const drillWorkflowId = (cluster: string, kind: string, stamp: string): string =>
   `drill/${cluster}/${kind}/${stamp}`;
 
+/** Address of a run in the Temporal UI. */
+export function runUrl(uiUrl: string, namespace: string, workflowId: string, runId?: string): string {
+  const path = ['namespaces', namespace, 'workflows', workflowId, ...(runId === undefined ? [] : [runId])];
+  return `${uiUrl.replace(/\/$/, '')}/${path.map(encodeURIComponent).join('/')}`;
+}
+
 /** Identity of a step; the node is part of it. */
 export const stepIdentity = (id: string, node?: string): string => (node === undefined ? id : `${id}/${node}`);
 

@@ -113,7 +113,7 @@ export function readRecord(recordFile: string): OwnedProcess | undefined {
   }
 }
 
-export function writeFileAtomically(file: string, content: string, mode = 0o600): void {
+export function writeFileAtomically(file: string, content: string | Uint8Array, mode = 0o600): void {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, content, { mode, flush: true });

@@ -60,6 +60,8 @@ export interface StepIdentity {
 export interface Run {
   readonly specification: ClusterSpecification;
   readonly operation: Operation;
+  /** The step table until now. */
+  readonly steps: readonly StepRecord[];
 
   /**
    * One step: a line of the step table. `work` observes, decides, acts and verifies by activities, which it hands `step` (`{ ...step, node }`). Its error is tried
@@ -94,6 +96,9 @@ export interface Run {
 
   /** The run's sentence until the next step starts, and its closing one when it is the last word. */
   note(sentence: string): void;
+
+  /** Something that people must know and that changes no verdict. */
+  warn(sentence: string): void;
 
   /** A verdict that did not pass makes the run fail when its body has ended. */
   verdict(verdict: Verdict): void;
@@ -224,6 +229,10 @@ class Engine implements Run {
     this.specification = input.specification;
   }
 
+  get steps(): readonly StepRecord[] {
+    return this.progress.steps;
+  }
+
   async step<Outcome extends StepOutcome>(
     identity: StepIdentity,
     sentence: string,
@@ -290,6 +299,11 @@ class Engine implements Run {
   note(sentence: string): void {
     this.noted = sentence;
     this.progress.sentence = sentence;
+    this.show();
+  }
+
+  warn(sentence: string): void {
+    this.progress.warnings = [...(this.progress.warnings ?? []), sentence];
     this.show();
   }
 

@@ -2,11 +2,13 @@ import { createClusterMoveActivities } from './cluster-moves';
 import type { ClusterMoveDependencies } from './cluster-moves';
 import type { AzureDependencies } from '../azure/submission';
 import { createPowerActivities } from './power';
+import { createReportActivities } from './report';
+import type { ReportDependencies } from './report';
 import { createRemoteQueryActivities } from './remote-query';
 import { createWriterActivities } from './writer-activities';
 import type { WriterDependencies } from './writer-activities';
 
-export type DrillDependencies = WriterDependencies & ClusterMoveDependencies & AzureDependencies;
+export type DrillDependencies = WriterDependencies & ClusterMoveDependencies & AzureDependencies & ReportDependencies;
 
 /** What is asked of the cluster from outside, what is written while a fault happens, and the moves of a drill. */
 export function createDrillActivities(dependencies: DrillDependencies) {
@@ -15,6 +17,7 @@ export function createDrillActivities(dependencies: DrillDependencies) {
     ...createWriterActivities(dependencies),
     ...createClusterMoveActivities(dependencies),
     ...createPowerActivities(dependencies),
+    ...createReportActivities(dependencies),
   };
 }
 

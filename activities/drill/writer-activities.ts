@@ -121,7 +121,12 @@ export function createWriterActivities(dependencies: WriterDependencies) {
         result: 'unchanged',
         observed: `${verdict.summary}; ${reads}; ledger ${writers.ledgerFile(step.drill)}`,
         verdict,
-        report: { ...report, lost: report.lost.slice(0, 100), unexpected: report.unexpected.slice(0, 100), duplicates: report.duplicates.slice(0, 100) },
+        report: {
+          ...report,
+          lost: report.lost.slice(0, 100),
+          unexpected: report.unexpected.slice(0, 100),
+          duplicates: report.duplicates.slice(0, 100),
+        },
       };
     },
   };

@@ -1,7 +1,10 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { buildWorkflowId } from '../../cluster/ids';
 import type { Decision } from '../../cluster/step';
 import { timingInputs, timingWarnings } from '../../cluster/timing';
 import type { DrillKind } from '../../workflows/messages';
+import { junitOfResult } from '../junit';
 import { isInteractive } from '../context';
 import type { ClientContext } from '../context';
 import { ClientError } from '../messages';
@@ -37,21 +40,54 @@ function warnOfTiming({ reporter }: Session, { specification }: ReadSpecificatio
   for (const warning of timingWarnings(timingInputs(specification))) reporter.notice('HADB_W2009', warning);
 }
 
+export interface DrillFlags extends RunFlags {
+  /** JUnit XML is written there. */
+  junit?: string | undefined;
+}
+
 export function drill(
   context: ClientContext,
-  flags: RunFlags,
+  flags: DrillFlags,
   kind: DrillKind,
   file: string | undefined,
 ): Promise<void> {
-  return inSession(context, flags, (session) => {
-    const request = drillRequest(
-      readSpecificationFile(context, file),
+  return inSession(context, flags, async (session) => {
+    const startedAt = context.clock.now();
+    const read = readSpecificationFile(context, file);
+    if (flags.junit !== undefined && flags.wait === false) {
+      throw new ClientError('HADB_E4008', 'usage', '--junit tells how the drill ended: it cannot go with --no-wait');
+    }
+    const request = drillRequest(read, kind, starter(context, flags), startedAt);
+    // Whoever wants the file wants the end, terminal or not.
+    const wait = flags.junit === undefined ? waiting(context, flags) : { wait: true };
+    const result = await launch(session, request, wait);
+    if (flags.junit === undefined) return result;
+    const text = junitOfResult(result, {
       kind,
-      starter(context, flags),
-      context.clock.now(),
-    );
-    return launch(session, request, waiting(context, flags));
+      cluster: read.specification.name,
+      startedAt,
+      endedAt: context.clock.now(),
+    });
+    return writeAsked(session, result, flags.junit, text);
   });
+}
+
+/** What could not be written changes nothing about how the drill ended. */
+function writeAsked(
+  { context, reporter }: Session,
+  result: CommandResult,
+  name: string,
+  content: string,
+): CommandResult {
+  const file = resolve(context.workingDirectory, name);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+    return { ...result, files: [file] };
+  } catch (error) {
+    reporter.notice('HADB_W4013', `${file} cannot be written: ${String(error)}`);
+    return result;
+  }
 }
 
 export function switchover(context: ClientContext, flags: RunFlags, file: string | undefined): Promise<void> {

@@ -26,7 +26,7 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
     look: () => undefined,
     detached: (run) => line({ type: 'detached', code: 'HADB_I1003', time: time(), ...run }),
     notice: (code, message) => line({ type: 'notice', code, level: messageLevel(code), time: time(), message }),
-    result({ exit, summary, run, verdict, progress, changes, failure }) {
+    result({ exit, summary, run, verdict, progress, changes, files, failure }) {
       line({
         type: 'result',
         code: 'HADB_I9001',
@@ -37,7 +37,9 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
         verdict: verdict ?? null,
         ...(run === undefined ? {} : { run }),
         ...(progress === undefined ? {} : { cluster: progress.cluster, steps: countResults(progress) }),
+        ...(progress?.warnings === undefined ? {} : { warnings: progress.warnings }),
         ...(changes === undefined ? {} : { changes }),
+        ...(files === undefined ? {} : { files }),
         ...(failure === undefined ? {} : { failure }),
       });
     },

@@ -31,6 +31,8 @@ export interface CommandResult {
   progress?: Progress;
   /** Of a plan: what a build would do. */
   changes?: readonly { step: string; sentence: string; deviation: string }[];
+  /** Files that the command has written. */
+  files?: readonly string[];
   failure?: { code?: string; message: string; observed?: string; whatNow?: string };
 }
 

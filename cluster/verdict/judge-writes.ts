@@ -51,6 +51,8 @@ export interface WritesReport {
 
 /** A pause between acknowledged writes that is longer than a few intervals is an outage. */
 const OUTAGE_INTERVALS = 10;
+/** The check that says whether anything is known of the rows. */
+export const FINAL_READ = 'final read';
 /** Fewer acknowledged writes on either side of the fault prove nothing. */
 const LEAST_WRITES = 10;
 
@@ -135,7 +137,7 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
   const enough = before >= LEAST_WRITES && (split === undefined || after >= LEAST_WRITES);
   const checks: VerdictCheck[] = [
     {
-      name: 'final read',
+      name: FINAL_READ,
       ...(finalRead === undefined ? UNKNOWN : HOLDS),
       detail: finalRead === undefined ? 'the rows could not be read at the end' : `${finalRead.length} rows read`,
     },
@@ -180,7 +182,14 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
   return {
     passed: open.length === 0,
     ...(open.length > 0 && failed.length === 0 && { unknown: true as const }),
-    summary: [figures, ...named('failed', failed), ...named('not known', open.filter((check) => !failed.includes(check)))].join('; '),
+    summary: [
+      figures,
+      ...named('failed', failed),
+      ...named(
+        'not known',
+        open.filter((check) => !failed.includes(check)),
+      ),
+    ].join('; '),
     checks,
   };
 }

@@ -232,9 +232,16 @@ describe('judgeWrites beside a brute-force oracle', () => {
   const MOST = 14;
   const life = fc.constantFrom(...(Object.keys(LIVES) as (keyof typeof LIVES)[]));
   const ledger = fc
-    .array(fc.record({ life, from: fc.nat(1000), gaps: fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 3, maxLength: 3 }) }), {
-      maxLength: MOST,
-    })
+    .array(
+      fc.record({
+        life,
+        from: fc.nat(1000),
+        gaps: fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 3, maxLength: 3 }),
+      }),
+      {
+        maxLength: MOST,
+      },
+    )
     .map((rows) =>
       rows
         .flatMap(({ life: name, from, gaps }, seq) =>
