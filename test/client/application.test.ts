@@ -505,6 +505,8 @@ describe('the help', () => {
         'build',
         'plan',
         'drill',
+        'report',
+        'trend',
         'switchover',
         'destroy',
         'watch',
