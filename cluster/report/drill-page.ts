@@ -86,6 +86,7 @@ function heading(record: DrillRecord): string {
     ...(failure === undefined ? [] : [`${failure.code}: ${failure.message}`]),
     ...(failure?.observed === undefined ? [] : [`Seen: ${failure.observed}`]),
     ...(failure?.whatNow === undefined ? [] : [`What now: ${failure.whatNow}`]),
+    ...(isWithoutFencing(record) ? [NO_FENCING] : []),
   ];
   return [
     element('h1', {}, escapeMarkup(`Failover drill ${record.kind} of ${record.cluster}`)),
@@ -98,6 +99,12 @@ function heading(record: DrillRecord): string {
     ),
   ].join('\n');
 }
+
+/** Said with every verdict, so that nobody takes a pair without fencing for more than it is. */
+const NO_FENCING = 'Fencing: none, so a lost node is not switched off before the other one takes over.';
+
+const isWithoutFencing = ({ settings }: DrillRecord): boolean =>
+  settings.some(({ name, value }) => name === 'fencing' && value === 'none');
 
 /** What a reader wants first. Nothing is shown that was not measured. */
 function figures(record: DrillRecord): string {

@@ -26,6 +26,15 @@ describe('the page of a drill', () => {
     expect(words.filter((word) => !page.includes(word))).toEqual([]);
   });
 
+  it.each([
+    ['none', true],
+    ['azure', false],
+  ])('with fencing %s says whether a lost node is switched off', (value, isSaid) => {
+    const page = renderDrillPage(specimenDrill({ settings: [{ name: 'fencing', value }] }));
+
+    expect(page.includes('Fencing: none, so a lost node is not switched off')).toBe(isSaid);
+  });
+
   it('shows no figure of a read that never was', () => {
     const { verdict: _, writes: __, ...rest } = specimenDrill();
 
