@@ -4,6 +4,7 @@ import { buildWorkflowId } from '../../cluster/ids';
 import type { Decision } from '../../cluster/step';
 import { timingInputs, timingWarnings } from '../../cluster/timing';
 import type { DrillKind } from '../../workflows/messages';
+import { describeError, exitOfError } from '../failure';
 import { junitOfResult } from '../junit';
 import { isInteractive } from '../context';
 import type { ClientContext } from '../context';
@@ -58,17 +59,21 @@ export function drill(
       throw new ClientError('HADB_E4008', 'usage', '--junit tells how the drill ended: it cannot go with --no-wait');
     }
     const request = drillRequest(read, kind, starter(context, flags), startedAt);
-    // Whoever wants the file wants the end, terminal or not.
-    const wait = flags.junit === undefined ? waiting(context, flags) : { wait: true };
-    const result = await launch(session, request, wait);
-    if (flags.junit === undefined) return result;
-    const text = junitOfResult(result, {
-      kind,
-      cluster: read.specification.name,
-      startedAt,
-      endedAt: context.clock.now(),
-    });
-    return writeAsked(session, result, flags.junit, text);
+    const { junit } = flags;
+    if (junit === undefined) return launch(session, request, waiting(context, flags));
+    const write = (result: CommandResult) => {
+      const endedAt = context.clock.now();
+      const drilled = { kind, cluster: read.specification.name, startedAt, endedAt };
+      return writeAsked(session, result, junit, junitOfResult(result, drilled));
+    };
+    try {
+      // Whoever wants the file wants the end, terminal or not.
+      return write(await launch(session, request, { wait: true }));
+    } catch (error) {
+      // A drill that could not even be started is something that a pipeline must see in its file, too.
+      write({ exit: exitOfError(error), summary: describeError(error) });
+      throw error;
+    }
   });
 }
 

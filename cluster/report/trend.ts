@@ -172,7 +172,9 @@ export function renderTrendChart(
     .map(({ value }) => {
       const at = days(value);
       const label = new Date(first + value * A_DAY_MS).toISOString().slice(width === 'wide' ? 0 : 5, 10);
-      return element('text', { class: 'tick', x: at, y: height - 8, 'text-anchor': 'middle' }, label);
+      // Half of a date is 32 pixels wide: at the edge it stays inside.
+      const anchor = right - at < 24 ? 'end' : 'middle';
+      return element('text', { class: 'tick', x: at, y: height - 8, 'text-anchor': anchor }, label);
     });
   const empty = element('text', { class: 'label', x: left, y: 60 }, 'No drill has measured an outage yet.');
   return element(

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { XMLValidator } from 'fast-xml-parser';
 import { runCommandLine } from '../../client/application';
-import type { RunEnding } from '../../client/watched-run';
+import { TemporalUnreachable, type RunEnding } from '../../client/watched-run';
 import type { DrillRecord } from '../../cluster/report/drill-record';
 import { renderJournal } from '../../cluster/report/journal';
 import { ZERO, specimenDrill } from '../cluster/report/specimen-drill';
@@ -30,9 +30,9 @@ function leave(drill: string, over: Partial<DrillRecord> = {}): void {
   writeFileSync(join(directory, 'drills', drill, 'journal.json'), JSON.stringify(renderJournal(record)));
 }
 
-async function hadb(words: string, ending?: RunEnding) {
+async function hadb(words: string, ending?: RunEnding, check?: () => Promise<void>) {
   const context = contextForTests({
-    temporal: temporalForCommands(ending === undefined ? {} : { ending }),
+    temporal: temporalForCommands({ ...(ending !== undefined && { ending }), ...(check !== undefined && { check }) }),
     workingDirectory: directory,
     clock: clockForTests(ZERO),
     environment: { TEMPORAL_ADDRESS: '127.0.0.1:7233', HADB_STATE_DIR: directory },
@@ -183,6 +183,15 @@ describe('hadb drill --junit', () => {
 
     expect(exit).toBe(1);
     expect(lines.map((line) => (JSON.parse(line) as { code?: string }).code)).toContain('HADB_W4013');
+  });
+
+  it('of a drill that could not be started tells why', async () => {
+    const { exit } = await hadb('drill switchover --junit drill.xml', undefined, async () => {
+      throw new TemporalUnreachable('nobody listens');
+    });
+
+    expect(exit).toBe(69);
+    expect(readFileSync(join(directory, 'drill.xml'), 'utf8')).toMatch(/<error message="[^"]*nobody listens/);
   });
 
   it('does not go with --no-wait: there is nothing to tell yet', async () => {

@@ -102,3 +102,9 @@ it.each([
   expect(XMLValidator.validate(renderTrendChart(small))).toBe(true);
   expect(renderTrendPage(small, ZERO)).not.toMatch(/NaN|Infinity|undefined/);
 });
+
+it('the last date stays inside the chart', () => {
+  const week = trendOf([night(5), night(0)], { now: ZERO, kinds: [] });
+
+  expect(renderTrendChart(week)).toMatch(/<text class="tick" x="876" y="\d+" text-anchor="end">2026-11-22</);
+});
