@@ -41,8 +41,10 @@ export interface WorkerSettings {
   faultsEndpoint?: string;
   /** Directory of the secret store (`HADB_SECRETS_DIR`). */
   secretsDirectory: string;
-  /** Where the ledgers of drills are kept (`HADB_STATE_DIR`). */
+  /** Where the ledgers and reports of drills are kept (`HADB_STATE_DIR`). */
   drillsDirectory: string;
+  /** Base URL of the Temporal UI, for links in reports (`HADB_TEMPORAL_UI`). */
+  temporalUi?: string;
   /** Where bundled workflows are kept, keyed by content (`HADB_CACHE_DIR`). */
   bundlesDirectory: string;
   /** The environment as `@temporalio/envconfig` reads it. */
@@ -75,6 +77,8 @@ export interface ClientSettings extends DirectorySettings {
   githubActions: boolean;
   /** Directory of the secret store of a worker on this computer: where `status` says that passwords are. */
   secretsDirectory: string;
+  /** Where a worker on this computer keeps the reports of drills. */
+  drillsDirectory: string;
 }
 
 export class SettingsError extends Error {
@@ -116,6 +120,7 @@ export function readWorkerSettings(environment: Environment = process.env): Work
     ...given('nameServer', environment['HADB_NAME_SERVER']),
     ...given('faultsEndpoint', environment['HADB_FAULTS_ENDPOINT']),
     ...given('metricsAddress', environment['HADB_METRICS_ADDRESS']),
+    ...given('temporalUi', environment['HADB_TEMPORAL_UI']),
     drillsDirectory: join(readDirectorySettings(environment).stateDirectory, 'drills'),
     bundlesDirectory: join(readDirectorySettings(environment).cacheDirectory, 'workflows'),
     temporalEnvironment: definedOf(environment),
@@ -146,6 +151,7 @@ export function readClientSettings(environment: Environment = process.env): Clie
     color: isSet('NO_COLOR') ? 'never' : isSet('FORCE_COLOR') ? 'always' : 'auto',
     githubActions: environment['GITHUB_ACTIONS'] === 'true',
     secretsDirectory: readWorkerSettings(environment).secretsDirectory,
+    drillsDirectory: readWorkerSettings(environment).drillsDirectory,
   };
 }
 

@@ -8,6 +8,7 @@ import { DEADLINE_MINUTES } from '../workflows/messages';
 import type * as DrillOrderCommands from './commands/drill-order-commands';
 import type * as EmbeddedCommands from './commands/embedded-commands';
 import type * as DoctorCommand from './commands/doctor';
+import type * as ReportCommands from './commands/report-commands';
 import type * as RunCommands from './commands/run-commands';
 import type * as ScheduleCommands from './commands/schedule-commands';
 import type * as Start from './start';
@@ -25,6 +26,7 @@ import { VERSION } from './version';
 // `require` and not `import()`: in CommonJS output the latter would be an ES module import, which the test runner cannot do.
 const runCommands = () => require('./commands/run-commands') as typeof RunCommands;
 const embeddedCommands = () => require('./commands/embedded-commands') as typeof EmbeddedCommands;
+const reportCommands = () => require('./commands/report-commands') as typeof ReportCommands;
 const doctorCommand = () => require('./commands/doctor') as typeof DoctorCommand;
 const scheduleCommands = () => require('./commands/schedule-commands') as typeof ScheduleCommands;
 const drillOrderCommands = () => require('./commands/drill-order-commands') as typeof DrillOrderCommands;
@@ -47,6 +49,8 @@ const reporting = {
     default: 'auto',
   },
 } as const;
+
+const oneDocument = { kind: 'boolean', brief: 'One JSON document', default: false, withNegated: false } as const;
 
 const running = {
   ...reporting,
@@ -306,11 +310,20 @@ const routes = buildRouteMap({
       docs: { brief: 'Tell what a build would do, step by step; reads only' },
     }),
     drill: buildCommand({
-      func(this: ClientContext, flags: RunCommands.RunFlags, kind: DrillKind, file?: string) {
+      func(this: ClientContext, flags: RunCommands.DrillFlags, kind: DrillKind, file?: string) {
         return runCommands().drill(this, flags, kind, file);
       },
       parameters: {
-        flags: running,
+        flags: {
+          ...running,
+          junit: {
+            kind: 'parsed',
+            parse: text,
+            brief: 'Wait for the end, and write a JUnit file with a case for each check',
+            placeholder: 'file',
+            optional: true,
+          },
+        },
         positional: {
           kind: 'tuple',
           parameters: [
@@ -328,6 +341,35 @@ const routes = buildRouteMap({
     }),
     drills,
     schedule,
+    report: buildCommand({
+      func(this: ClientContext, flags: ReportCommands.ReportFlags, word?: string) {
+        return reportCommands().report(this, flags, word);
+      },
+      parameters: {
+        flags: { json: oneDocument },
+        positional: {
+          kind: 'tuple',
+          parameters: [
+            {
+              brief: 'Drill, its workflow, or a kind or cluster for its latest (default: the latest of all)',
+              parse: text,
+              placeholder: 'drill',
+              optional: true,
+            },
+          ],
+        },
+      },
+      docs: { brief: 'Tell where the report of a drill is, and what it says' },
+    }),
+    trend: buildCommand({
+      func(this: ClientContext, flags: ReportCommands.ReportFlags) {
+        return reportCommands().trend(this, flags);
+      },
+      parameters: { flags: { json: oneDocument } },
+      docs: {
+        brief: 'Outages of each kind of drill over time, and how long ago each kind passed; as table, SVG and page',
+      },
+    }),
     switchover: buildCommand({
       func(this: ClientContext, flags: RunCommands.RunFlags, file?: string) {
         return runCommands().switchover(this, flags, file);

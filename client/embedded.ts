@@ -92,6 +92,7 @@ export function createEmbedded(parts: EmbeddedParts): Embedded {
     const { process, done } = await worker.ensure({
       ...workerEnvironment,
       ...labEnvironment,
+      ...(target.uiUrl === undefined ? {} : { HADB_TEMPORAL_UI: target.uiUrl }),
       ...(chosen === undefined ? { TEMPORAL_ADDRESS: target.address, TEMPORAL_NAMESPACE: target.namespace } : {}),
     });
     report('HADB_I5002', `worker ${done === 'kept' ? 'runs' : done}, process ${process.pid}, log ${process.logFile}`);

@@ -9,7 +9,10 @@ export const EXIT_CODES = {
       'the run failed, a check did not hold, something is missing on this machine, or an embedded piece does not start or its state is damaged',
   },
   changes: { code: 2, meaning: 'of `plan --detailed-exitcode`: a build would change something' },
-  unknown: { code: 2, meaning: 'the verdict is unknown: a run timed out or ended without a verdict' },
+  unknown: {
+    code: 2,
+    meaning: 'the verdict is unknown: a run timed out or ended without one, or too little was seen to tell',
+  },
   refused: {
     code: 3,
     meaning:

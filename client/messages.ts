@@ -30,6 +30,10 @@ export const MESSAGES = {
   HADB_W2006: { level: 'warning', meaning: 'a built cluster deviates from its specification (drift)' },
   HADB_I2008: { level: 'info', meaning: 'a build would change this (found by a plan)' },
   HADB_W2009: { level: 'warning', meaning: 'the specification is possible and yet unwise' },
+  HADB_W2010: {
+    level: 'warning',
+    meaning: 'the report of a drill, or a part of its evidence, could not be written; no verdict changes by it',
+  },
   HADB_W3001: { level: 'warning', meaning: 'no worker answers for the run; it waits for one' },
   HADB_I3002: { level: 'info', meaning: 'a worker answers again' },
   HADB_W3003: { level: 'warning', meaning: 'Temporal does not answer; the command keeps trying' },
@@ -54,6 +58,11 @@ export const MESSAGES = {
   HADB_E4014: { level: 'error', meaning: 'what cluster is meant cannot be told: its specification is not known here' },
   HADB_E4015: { level: 'error', meaning: 'the order about drills was not carried out on the resource group' },
   HADB_E4016: { level: 'error', meaning: 'there is no such schedule' },
+  HADB_E4017: { level: 'error', meaning: 'there is no report of such a drill on this computer' },
+  HADB_W4018: {
+    level: 'warning',
+    meaning: 'a file that was asked for cannot be written; the exit code stays that of the run',
+  },
   HADB_E4070: { level: 'error', meaning: 'an unexpected error of hadb' },
   HADB_I5001: { level: 'info', meaning: 'an embedded piece is being started, installed or made' },
   HADB_I5002: { level: 'info', meaning: 'an embedded piece runs' },

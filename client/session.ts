@@ -1,4 +1,4 @@
-import type { Progress } from '../cluster/step';
+import type { Progress, Verdict } from '../cluster/step';
 import { VERSION } from './version';
 import type { ClientContext } from './context';
 import { exitCode, exitForFailure } from './exit-codes';
@@ -157,7 +157,8 @@ export function judge(run: RunReference, end: FollowEnd): CommandResult {
       const code = parseFailureCode(failure?.code ?? progress?.failure?.code);
       return {
         ...common,
-        exit: exitForFailure(code, progress?.runbook),
+        // Neither passed nor failed: too little was seen to tell, and nothing is known to be wrong.
+        exit: progress?.verdict?.unknown === true ? 'unknown' : exitForFailure(code, progress?.runbook),
         summary: progress?.sentence ?? `${run.workflowId} failed`,
         failure: progress?.failure ?? failure ?? { message: 'the run failed without a reason' },
       };
@@ -176,9 +177,13 @@ export function judge(run: RunReference, end: FollowEnd): CommandResult {
 
 /** A drill without a verdict has proved nothing; other runbooks need none. */
 function exitForVerdict(progress: Progress | undefined): ExitName {
-  if (progress?.verdict !== undefined) return progress.verdict.passed ? 'passed' : 'failed';
+  if (progress?.verdict !== undefined) return verdictExit(progress.verdict);
   const isDrill = progress?.runbook === 'failoverDrill' || progress?.runbook === 'scheduledDrill';
   return progress === undefined || isDrill ? 'unknown' : 'passed';
+}
+
+function verdictExit({ passed, unknown }: Verdict): ExitName {
+  return passed ? 'passed' : unknown === true ? 'unknown' : 'failed';
 }
 
 async function closeQuietly(connected: Promise<Temporal> | undefined): Promise<void> {

@@ -2,6 +2,7 @@ import { Client, Connection, WorkflowFailedError, isGrpcServiceError } from '@te
 import { defaultPayloadConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Payload } from '@temporalio/common';
+import { runUrl } from '../cluster/ids';
 import type { Progress } from '../cluster/step';
 import { decideUpdate, progressQuery } from '../workflows/messages';
 import type { DecideInput } from '../workflows/messages';
@@ -262,11 +263,6 @@ const STATUS_NAMES: Record<number, string> = {
   7: 'TIMED_OUT',
   8: 'PAUSED',
 };
-
-export function runUrl(uiUrl: string, namespace: string, workflowId: string, runId?: string): string {
-  const path = ['namespaces', namespace, 'workflows', workflowId, ...(runId === undefined ? [] : [runId])];
-  return `${uiUrl.replace(/\/$/, '')}/${path.map(encodeURIComponent).join('/')}`;
-}
 
 function readPending(activity: {
   activityType?: { name?: string | null } | null;

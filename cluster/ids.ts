@@ -16,6 +16,12 @@ export const drillOrderWorkflowId = (cluster: string): string => `drill-order/${
 export const drillScheduleId = (name: string): string => `${DRILL_SCHEDULES}${name}`;
 export const DRILL_SCHEDULES = 'drill-schedule/';
 
+/** Address of a run in the Temporal UI. */
+export function runUrl(uiUrl: string, namespace: string, workflowId: string, runId?: string): string {
+  const path = ['namespaces', namespace, 'workflows', workflowId, ...(runId === undefined ? [] : [runId])];
+  return `${uiUrl.replace(/\/$/, '')}/${path.map(encodeURIComponent).join('/')}`;
+}
+
 /** Identity of a step; the node is part of it. */
 export const stepIdentity = (id: string, node?: string): string => (node === undefined ? id : `${id}/${node}`);
 

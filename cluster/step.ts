@@ -90,10 +90,20 @@ export interface StepRecord {
 
 export interface Verdict {
   passed: boolean;
+  /** Nothing is known to be wrong, and too little was seen to call it well. Never together with `passed`. */
+  unknown?: true;
   /** One sentence. */
   summary: string;
   /** Named figures with units in the name, and assertions. */
-  checks: { name: string; passed: boolean; detail: string }[];
+  checks: VerdictCheck[];
+}
+
+export interface VerdictCheck {
+  name: string;
+  passed: boolean;
+  /** It could not be told. Never together with `passed`. */
+  unknown?: true;
+  detail: string;
 }
 
 /** The step table: the query `progress`, the return value, and (rendered) the current details in the UI. */
@@ -105,7 +115,7 @@ export interface Progress {
   /** The run's sentence: what it is doing now or how it ended. */
   sentence: string;
   fencing: 'none' | 'azure';
-  /** What the specification allows itself and is yet unwise, each as a sentence; absent when there is nothing. */
+  /** What people must know and what changes no verdict (a specification that is possible and yet unwise, missing evidence), each as a sentence; absent when there is nothing. */
   warnings?: string[];
   steps: StepRecord[];
   verdict?: Verdict;

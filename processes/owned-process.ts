@@ -168,7 +168,7 @@ function findProcessOfRecord(recordFile: string): OwnedProcess | undefined {
   return undefined;
 }
 
-export function writeFileAtomically(file: string, content: string, mode = 0o600): void {
+export function writeFileAtomically(file: string, content: string | Uint8Array, mode = 0o600): void {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, content, { mode, flush: true });

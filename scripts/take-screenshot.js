@@ -1,5 +1,5 @@
 // Takes the picture of docs/images: a page of the Temporal UI as a person sees it.
-// Usage: node --experimental-websocket scripts/take-screenshot.js URL FILE.png [--text TEXT] [--width PX] [--height PX] [--click TEXT] [--settle MS]
+// Usage: node --experimental-websocket scripts/take-screenshot.js URL FILE.png [--text TEXT] [--width PX] [--height PX] [--click TEXT] [--settle MS] [--scheme light|dark]
 // Waits until TEXT is on the page; needs Chromium (apt-get install chromium).
 'use strict';
 const { spawn } = require('node:child_process');
@@ -18,6 +18,7 @@ async function main() {
       click: { type: 'string', multiple: true, default: [] },
       width: { type: 'string', default: '1400' },
       height: { type: 'string', default: '1000' },
+      scheme: { type: 'string', default: 'light' },
       settle: { type: 'string', default: '1500' },
       program: { type: 'string', default: 'chromium' },
     },
@@ -48,6 +49,9 @@ async function main() {
       height: Number(values.height),
       deviceScaleFactor: 1,
       mobile: false,
+    });
+    await page.send('Emulation.setEmulatedMedia', {
+      features: [{ name: 'prefers-color-scheme', value: values.scheme }],
     });
     await page.send('Page.navigate', { url });
     for (const text of values.click) await until(() => page.evaluate(clickOn(text)), `"${text}" to click on`);

@@ -1,9 +1,11 @@
-// Writes the tables of docs/messages.md and docs/exit-codes.md from the code they describe.
+// Writes the tables of docs/messages.md and docs/exit-codes.md and the schemas of docs/ from the code they describe.
 // Usage: npm run build && node scripts/write-reference-tables.js && npm run format
 'use strict';
 const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { renderExitCodeTable } = require('../dist/client/exit-codes');
+const { JOURNAL_SCHEMA_FILE, renderJournalSchema } = require('../dist/cluster/report/journal-schema');
+const { SCHEMA_FILE, renderJsonSchema } = require('../dist/cluster/specification/json-schema');
 const { renderMessageTable } = require('../dist/client/messages');
 
 const BEGIN = '<!-- begin of the table -->';
@@ -19,4 +21,11 @@ for (const [name, table] of [
   const after = rest?.split(END)[1];
   if (after === undefined) throw new Error(`${file} lacks the marks of its table`);
   writeFileSync(file, `${before}${BEGIN}\n\n${table}\n\n${END}${after}`);
+}
+
+for (const [name, schema] of [
+  [SCHEMA_FILE, renderJsonSchema()],
+  [JOURNAL_SCHEMA_FILE, renderJournalSchema()],
+]) {
+  writeFileSync(join(__dirname, '..', name), schema);
 }

@@ -10,6 +10,7 @@ import { createNodeSessions } from '../activities/connections/ssh-sessions';
 import { createWriterProcesses } from '../activities/drill/writer-process';
 import type { WorkerSettings } from '../settings';
 import { SettingsError } from '../settings';
+import { VERSION } from './version';
 
 /** The activities with everything they reach out with. Errors: SettingsError. */
 export function wireActivities(
@@ -42,7 +43,14 @@ export function wireActivities(
     program: join(__dirname, '..', 'activities', 'drill', 'writer-main.js'),
   });
   return {
-    activities: createActivities({ arm, sessions, secrets, resolve, writers }),
+    activities: createActivities({
+      arm,
+      sessions,
+      secrets,
+      resolve,
+      writers,
+      reports: { version: VERSION, ...(settings.temporalUi !== undefined && { temporalUi: settings.temporalUi }) },
+    }),
     close: () => sessions.close(),
   };
 }

@@ -47,6 +47,8 @@ const EXCEPTIONS: Readonly<Record<string, ActivityClass>> = {
   describeLockHolder: 'read',
   remoteQuery: 'wait',
   judgeDrill: 'wait',
+  recordClusterState: 'read',
+  writeDrillReport: 'read',
 };
 
 export const EXCEPTIONAL_ACTIVITIES = Object.keys(EXCEPTIONS);

@@ -1,8 +1,11 @@
+import { log } from '@temporalio/workflow';
+import type { DrillReportStep } from '../activities/drill/report';
 import { DRILL_SECONDS } from '../cluster/drill-limits';
 import type { StepOutcome, Verdict } from '../cluster/step';
 import { azure, drill as client, nodes } from './chapters/activities';
 import { azureOperation } from './chapters/azure-operation';
 import { seeDrillsAllowed } from './drill-permission';
+import { describeFailure, isCancelOfTheRun } from './failures';
 import type { DrillKind } from './messages';
 import type { Run } from './runbook';
 
@@ -15,10 +18,17 @@ export interface DrilledPair {
 /** Steps of one drill: their ids carry the kind, because a build makes several drills. */
 interface Stage extends DrilledPair {
   run: Run;
+  kind: DrillKind;
   id: (name: string) => string;
-  /** What names the drill's rows and its ledger. */
+  /** What names the drill's rows, its ledger and its report. */
   drill: string;
+  noted: NotedForReport;
 }
+
+/** What the report tells beside the step table; filled in as the drill goes on, and written whatever its end. */
+type NotedForReport = Partial<
+  Pick<DrillReportStep, 'verdict' | 'failure' | 'cancelled' | 'writes' | 'limitSeconds' | 'faultAt'>
+>;
 
 interface Fault {
   /** Breaks or moves, and ends when the other node serves; returns when that was seen. */
@@ -31,28 +41,89 @@ interface Fault {
 }
 
 /**
- * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between.
- * A verdict that does not pass is returned, not thrown.
+ * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between, and a
+ * report is written whatever the end. A verdict that does not pass is returned, not thrown.
  */
 export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
-  run.chapter('Tests', async () => {
+  run.chapter('Tests', () => {
     const id = (name: string) => `${kind}-${name}`;
-    await seeDrillsAllowed(run, id('allowed'));
-    const pair = await run.step({ id: id('gate') }, 'See that the pair is healthy and free to be tested', (step) =>
-      client.readDrillGate(step),
-    );
-    await run.step({ id: id('query-before') }, 'Query from outside, before the fault', (step) =>
-      client.remoteQuery(step),
-    );
-    const stage: Stage = {
-      run,
-      id,
-      drill: `${run.operation.run}-${kind}`,
-      primary: pair.primary,
-      standby: pair.standby,
-    };
-    return kind === 'manual' ? await drillByHand(stage) : await drillFault(stage, FAULTS[kind]);
+    const drill = `${run.operation.run}-${kind}`;
+    return withReport({ run, kind, id, drill }, async (noted) => {
+      await seeDrillsAllowed(run, id('allowed'));
+      const pair = await run.step({ id: id('gate') }, 'See that the pair is healthy and free to be tested', (step) =>
+        client.readDrillGate(step),
+      );
+      await run.step({ id: id('query-before') }, 'Query from outside, before the fault', (step) =>
+        client.remoteQuery(step),
+      );
+      const stage: Stage = { run, kind, id, drill, noted, primary: pair.primary, standby: pair.standby };
+      await recordState(stage, 'before');
+      return kind === 'manual' ? await drillByHand(stage) : await drillFault(stage, FAULTS[kind]);
+    });
   });
+
+async function withReport(
+  { run, kind, id, drill }: Pick<Stage, 'run' | 'kind' | 'id' | 'drill'>,
+  work: (noted: NotedForReport) => Promise<Verdict>,
+): Promise<Verdict> {
+  const noted: NotedForReport = {};
+  const firstStep = run.steps.length;
+  return run.withUndo(
+    async () => {
+      try {
+        noted.verdict = await work(noted);
+        return noted.verdict;
+      } catch (error) {
+        if (isCancelOfTheRun(error)) noted.cancelled = true;
+        else noted.failure = describeFailure(error);
+        throw error;
+      }
+    },
+    async () => {
+      await recordState({ run, id, drill }, 'after');
+      await evidence(run, id('report'), 'Write the report of the drill', async (step) =>
+        client.writeDrillReport({ ...step, drill, kind, ...noted, steps: run.steps.slice(firstStep) }),
+      );
+    },
+  );
+}
+
+/** What the nodes say of themselves, for the report. */
+async function recordState(
+  { run, id, drill }: Pick<Stage, 'run' | 'id' | 'drill'>,
+  when: 'before' | 'during' | 'after',
+): Promise<void> {
+  await evidence(run, id(`state-${when}`), STATE_SENTENCES[when], (step) =>
+    client.recordClusterState({ ...step, drill, when }),
+  );
+}
+
+const STATE_SENTENCES = {
+  before: 'Note what both nodes say, before the fault',
+  during: 'Note what both nodes say, while the fault lasts',
+  after: 'Note what both nodes say, after the drill',
+} as const;
+
+/** A step that only writes something down: when it cannot, that is told, and the drill goes on as if it could. */
+async function evidence(
+  run: Run,
+  id: string,
+  sentence: string,
+  work: Parameters<typeof run.step<StepOutcome>>[2],
+): Promise<void> {
+  await run.step({ id }, sentence, async (step) => {
+    try {
+      return await work(step);
+    } catch (error) {
+      if (isCancelOfTheRun(error)) throw error;
+      const { code, message } = describeFailure(error);
+      const problem = `"${sentence}" could not be done, which changes no verdict: ${message} (${code})`;
+      log.warn('evidence of a drill is missing', { code: 'HADB_W2010', step: id, problem });
+      run.warn(problem);
+      return { result: 'unchanged' as const, observed: problem };
+    }
+  });
+}
 
 async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
   const { run, id, standby } = stage;
@@ -67,6 +138,7 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
         await run.step({ id: id('query-during') }, `Query from outside, the database now on ${standby}`, (step) =>
           client.remoteQuery(step),
         );
+        await recordState(stage, 'during');
         await fault.during?.(stage);
         await fault.repair(stage);
         broken = false;
@@ -91,7 +163,7 @@ const FAULTS: Record<Exclude<DrillKind, 'manual'>, Fault> = {
       await run.step({ id: id('standby-on'), node: primary }, 'Put the primary into standby', (step) =>
         client.setStandby({ ...step, node: primary, standby: 'on' }),
       );
-      return othersServes(stage, 'soft');
+      return awaitOtherServes(stage, 'soft');
     },
     during: async ({ run, id, standby }) => {
       await run.step(
@@ -115,7 +187,7 @@ const FAULTS: Record<Exclude<DrillKind, 'manual'>, Fault> = {
           run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
             cutPower({ ...step, node: primary }),
           ),
-        () => othersServes(stage, 'hard'),
+        () => awaitOtherServes(stage, 'hard'),
       ]);
       return seen;
     },
@@ -129,7 +201,7 @@ const FAULTS: Record<Exclude<DrillKind, 'manual'>, Fault> = {
         shutDown({ ...step, node: primary }),
       );
       const [seen] = await run.parallel([
-        () => othersServes(stage, 'hard'),
+        () => awaitOtherServes(stage, 'hard'),
         () =>
           run.step({ id: id('await-stopped'), node: primary }, 'Wait until the machine has stopped', (step) =>
             client.awaitStopped({ ...step, node: primary }),
@@ -150,7 +222,7 @@ export async function movePrimaryRole(
   await run.step({ id: id('move'), node: primary }, `Ask Pacemaker to promote ${standby} instead`, (step) =>
     client.movePrimary({ ...step, node: primary }),
   );
-  return othersServes(stage, 'soft');
+  return awaitOtherServes(stage, 'soft');
 }
 
 export async function clearMove({ run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>): Promise<void> {
@@ -169,7 +241,7 @@ export async function pairHealthy({ run, id, standby }: Pick<Stage, 'run' | 'id'
   return cleanedUp;
 }
 
-async function othersServes(
+async function awaitOtherServes(
   { run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>,
   limit: 'soft' | 'hard',
 ): Promise<StepOutcome & { at: number }> {
@@ -231,6 +303,7 @@ async function drillByHand(stage: Stage): Promise<Verdict> {
           await run.step({ id: id(`query-${name}`) }, `Query from outside, the database now on ${to}`, (step) =>
             client.remoteQuery(step),
           );
+          if (name === 'over') await recordState(stage, 'during');
         }
         await writer.awaitSteady(0);
         await handBack(stage);
@@ -272,7 +345,8 @@ async function withWriter(
   limit: 'soft' | 'hard' | 'none',
   work: (writer: Writer) => Promise<string[]>,
 ): Promise<Verdict> {
-  const { run, id, drill } = stage;
+  const { run, kind, id, drill, noted } = stage;
+  noted.limitSeconds = limitSeconds(run, limit);
   let writing = false;
   const stop = (name: string) =>
     run.step({ id: id(name) }, 'End the client that writes', (step) => client.stopWriter({ ...step, drill }));
@@ -285,6 +359,7 @@ async function withWriter(
       const { at: faultAt } = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>
         client.readWriter({ ...step, drill }),
       );
+      noted.faultAt = faultAt;
       const cleanedUp = await work({
         awaitSteady: async (since) => {
           await run.step({ id: id('steady') }, 'Wait until the client is answered steadily again', (step) =>
@@ -297,12 +372,13 @@ async function withWriter(
       );
       await stop('stop-writer');
       writing = false;
-      const { verdict } = await run.step(
+      const { verdict, report } = await run.step(
         { id: id('judge') },
         'Compare what was acknowledged with what is there',
         (step) => client.judgeDrill({ ...step, drill, faultAt, limitSeconds: limitSeconds(run, limit) }),
       );
-      const named = { ...verdict, summary: `${stage.id('drill').replace(/-drill$/, '')}: ${verdict.summary}` };
+      noted.writes = report;
+      const named = { ...verdict, summary: `${kind}: ${verdict.summary}` };
       return cleanedUp.length === 0 ? named : withCleanUp(named, cleanedUp);
     },
     async () => {

@@ -60,6 +60,8 @@ export interface StepIdentity {
 export interface Run {
   readonly specification: ClusterSpecification;
   readonly operation: Operation;
+  /** The step table until now. */
+  readonly steps: readonly StepRecord[];
 
   /**
    * One step: a line of the step table. `work` observes, decides, acts and verifies by activities, which it hands `step` (`{ ...step, node }`). Its error is tried
@@ -97,6 +99,9 @@ export interface Run {
 
   /** Nothing is wrong, and yet nothing was done: the run completes as skipped, and says why. */
   skip(reason: string): void;
+
+  /** Something that people must know and that changes no verdict. */
+  warn(sentence: string): void;
 
   /** A verdict that did not pass makes the run fail when its body has ended. */
   verdict(verdict: Verdict): void;
@@ -230,6 +235,10 @@ class Engine implements Run {
     this.specification = input.specification;
   }
 
+  get steps(): readonly StepRecord[] {
+    return this.progress.steps;
+  }
+
   async step<Outcome extends StepOutcome>(
     identity: StepIdentity,
     sentence: string,
@@ -301,6 +310,11 @@ class Engine implements Run {
 
   skip(reason: string): void {
     this.progress.skipped = reason;
+    this.show();
+  }
+
+  warn(sentence: string): void {
+    this.progress.warnings = [...(this.progress.warnings ?? []), sentence];
     this.show();
   }
 

@@ -144,7 +144,14 @@ async function drillAsChild(night: Night, onEnd: () => void): Promise<StepOutcom
       }),
     );
     onEnd();
-    run.verdict(progress.verdict ?? { passed: false, summary: `${workflowId} ended without a verdict`, checks: [] });
+    run.verdict(
+      progress.verdict ?? {
+        passed: false,
+        unknown: true,
+        summary: `${workflowId} ended without a verdict`,
+        checks: [],
+      },
+    );
     return { result: 'changed', observed: workflowId, done: progress.sentence };
   } catch (error) {
     if (isCancelOfTheRun(error)) throw error;

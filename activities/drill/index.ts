@@ -3,11 +3,13 @@ import type { ClusterMoveDependencies } from './cluster-moves';
 import type { AzureDependencies } from '../azure/submission';
 import { createPermissionActivities } from './permission';
 import { createPowerActivities } from './power';
+import { createReportActivities } from './report';
+import type { ReportDependencies } from './report';
 import { createRemoteQueryActivities } from './remote-query';
 import { createWriterActivities } from './writer-activities';
 import type { WriterDependencies } from './writer-activities';
 
-export type DrillDependencies = WriterDependencies & ClusterMoveDependencies & AzureDependencies;
+export type DrillDependencies = WriterDependencies & ClusterMoveDependencies & AzureDependencies & ReportDependencies;
 
 /** What is asked of the cluster from outside, what is written while a fault happens, and the moves of a drill. */
 export function createDrillActivities(dependencies: DrillDependencies) {
@@ -17,6 +19,7 @@ export function createDrillActivities(dependencies: DrillDependencies) {
     ...createClusterMoveActivities(dependencies),
     ...createPowerActivities(dependencies),
     ...createPermissionActivities(dependencies),
+    ...createReportActivities(dependencies),
   };
 }
 

@@ -112,6 +112,7 @@ export function createWriterActivities(dependencies: WriterDependencies) {
         entries,
         finalRead: outside.rows,
         primaryRead: inside.rows,
+        ...(inside.primaries !== undefined && { primaries: inside.primaries }),
         limitSeconds: step.limitSeconds,
         ...(step.faultAt !== undefined && { faultAt: step.faultAt }),
       });
@@ -120,7 +121,12 @@ export function createWriterActivities(dependencies: WriterDependencies) {
         result: 'unchanged',
         observed: `${verdict.summary}; ${reads}; ledger ${writers.ledgerFile(step.drill)}`,
         verdict,
-        report: { ...report, lost: report.lost.slice(0, 100), unexpected: report.unexpected.slice(0, 100) },
+        report: {
+          ...report,
+          lost: report.lost.slice(0, 100),
+          unexpected: report.unexpected.slice(0, 100),
+          duplicates: report.duplicates.slice(0, 100),
+        },
       };
     },
   };
@@ -131,6 +137,8 @@ interface FinalRead {
   rows?: number[];
   where: string;
   problem?: string;
+  /** Several nodes that call themselves primary. */
+  primaries?: string[];
 }
 
 const describeRead = ({ rows, where, problem }: FinalRead): string =>
@@ -178,7 +186,9 @@ async function readAtPrimary({ sessions }: WriterDependencies, step: DrillStep):
     const primaries = seen.filter(({ runtime }) => runtime.drbd.role === 'Primary');
     const [primary] = primaries;
     if (primary === undefined || primaries.length > 1) {
-      return { where, problem: `primary is ${primaries.map(({ name }) => name).join(' and ') || 'no node'}` };
+      const names = primaries.map(({ name }) => name);
+      const problem = `primary is ${names.join(' and ') || 'no node'}`;
+      return { where, problem, ...(names.length > 1 && { primaries: names }) };
     }
     where = primary.name;
     const { stdout } = await primary.session.read(renderClient(databaseProfile(specification.database.engine)), {

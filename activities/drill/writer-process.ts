@@ -21,6 +21,8 @@ export interface WriterProcesses {
   /** Asks it to end and waits for its last attempts; kills it after `graceMs`. Repeating it is fine. */
   stop(drill: string, graceMs: number): Promise<void>;
   ledgerFile(drill: string): string;
+  /** Where everything about the drill is kept, its report too. */
+  directory(drill: string): string;
 }
 
 export interface WriterProcessOptions {
@@ -72,6 +74,8 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
     stop: (drill, graceMs) => stopOwnedProcess(filesOf(drill).record, { graceMs }),
 
     ledgerFile: (drill) => filesOf(drill).ledger,
+
+    directory: (drill) => filesOf(drill).own,
   };
 }
 

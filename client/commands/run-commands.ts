@@ -1,7 +1,11 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { buildWorkflowId } from '../../cluster/ids';
 import type { Decision } from '../../cluster/step';
 import { timingInputs, timingWarnings } from '../../cluster/timing';
 import type { DrillKind } from '../../workflows/messages';
+import { describeError, exitOfError } from '../failure';
+import { junitOfResult } from '../junit';
 import { isInteractive } from '../context';
 import type { ClientContext } from '../context';
 import { ClientError } from '../messages';
@@ -37,21 +41,58 @@ function warnOfTiming({ reporter }: Session, { specification }: ReadSpecificatio
   for (const warning of timingWarnings(timingInputs(specification))) reporter.notice('HADB_W2009', warning);
 }
 
+export interface DrillFlags extends RunFlags {
+  /** JUnit XML is written there. */
+  junit?: string | undefined;
+}
+
 export function drill(
   context: ClientContext,
-  flags: RunFlags,
+  flags: DrillFlags,
   kind: DrillKind,
   file: string | undefined,
 ): Promise<void> {
-  return inSession(context, flags, (session) => {
-    const request = drillRequest(
-      readSpecificationFile(context, file),
-      kind,
-      starter(context, flags),
-      context.clock.now(),
-    );
-    return launch(session, request, waiting(context, flags));
+  return inSession(context, flags, async (session) => {
+    const startedAt = context.clock.now();
+    const read = readSpecificationFile(context, file);
+    if (flags.junit !== undefined && flags.wait === false) {
+      throw new ClientError('HADB_E4008', 'usage', '--junit tells how the drill ended: it cannot go with --no-wait');
+    }
+    const request = drillRequest(read, kind, starter(context, flags), startedAt);
+    const { junit } = flags;
+    if (junit === undefined) return launch(session, request, waiting(context, flags));
+    const write = (result: CommandResult) => {
+      const endedAt = context.clock.now();
+      const drilled = { kind, cluster: read.specification.name, startedAt, endedAt };
+      return writeAsked(session, result, junit, junitOfResult(result, drilled));
+    };
+    try {
+      // Whoever wants the file wants the end, terminal or not.
+      return write(await launch(session, request, { wait: true }));
+    } catch (error) {
+      // A drill that could not even be started is something that a pipeline must see in its file, too.
+      write({ exit: exitOfError(error), summary: describeError(error) });
+      throw error;
+    }
   });
+}
+
+/** What could not be written changes nothing about how the drill ended. */
+function writeAsked(
+  { context, reporter }: Session,
+  result: CommandResult,
+  name: string,
+  content: string,
+): CommandResult {
+  const file = resolve(context.workingDirectory, name);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+    return { ...result, files: [file] };
+  } catch (error) {
+    reporter.notice('HADB_W4018', `${file} cannot be written: ${String(error)}`);
+    return result;
+  }
 }
 
 export function switchover(context: ClientContext, flags: RunFlags, file: string | undefined): Promise<void> {

@@ -26,7 +26,7 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
     look: () => undefined,
     detached: (run) => line({ type: 'detached', code: 'HADB_I1003', time: time(), ...run }),
     notice: (code, message) => line({ type: 'notice', code, level: messageLevel(code), time: time(), message }),
-    result({ exit, summary, run, verdict, progress, changes, schedules, failure }) {
+    result({ exit, summary, run, verdict, progress, changes, schedules, files, failure }) {
       line({
         type: 'result',
         code: 'HADB_I9001',
@@ -44,8 +44,10 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
               steps: countResults(progress),
             }),
         ...(progress?.skipped === undefined ? {} : { skipped: progress.skipped }),
+        ...(progress?.warnings === undefined ? {} : { warnings: progress.warnings }),
         ...(changes === undefined ? {} : { changes }),
         ...(schedules === undefined ? {} : { schedules }),
+        ...(files === undefined ? {} : { files }),
         ...(failure === undefined ? {} : { failure }),
       });
     },

@@ -39,6 +39,8 @@ export interface CommandResult {
   changes?: readonly { step: string; sentence: string; deviation: string }[];
   /** Of `schedule list`, and the schedule that a command was about. */
   schedules?: readonly ScheduleReport[];
+  /** Files that the command has written. */
+  files?: readonly string[];
   failure?: { code?: string; message: string; observed?: string; whatNow?: string };
 }
 

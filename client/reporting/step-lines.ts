@@ -83,7 +83,7 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
     `${paint(good ? 'green' : 'red', good ? '✔' : '✖')} ${paint('bold', result.verdict?.summary ?? result.summary)}`,
   ];
   for (const check of result.verdict?.checks ?? []) {
-    const mark = check.passed ? paint('green', '✔') : paint('red', '✖');
+    const mark = check.passed ? paint('green', '✔') : check.unknown ? paint('yellow', '?') : paint('red', '✖');
     lines.push(`  ${mark} ${check.name}: ${check.detail}`);
   }
   if (result.verdict !== undefined && result.progress?.fencing === 'none')
@@ -94,6 +94,10 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
     if (failure.observed !== undefined) lines.push(`  seen: ${failure.observed}`);
     if (failure.whatNow !== undefined) lines.push(`  what now: ${failure.whatNow}`);
   }
+  for (const warning of result.progress?.warnings ?? []) lines.push(`  ${paint('yellow', '!')} ${warning}`);
+  const report = result.progress?.steps.findLast(isReport)?.outcome?.done;
+  if (report !== undefined) lines.push(paint('dim', `  ${report}`));
+  for (const file of result.files ?? []) lines.push(paint('dim', `  wrote ${file}`));
   if (result.progress !== undefined) lines.push(paint('dim', `  ${describeCounts(result.progress)}`));
   if (result.run?.url !== undefined) lines.push(paint('dim', `  ${result.run.url}`));
   return lines;
@@ -119,6 +123,9 @@ function scheduleLines(schedule: ScheduleReport, paint: Paint): string[] {
         ]),
   ];
 }
+
+/** The step that writes the report of a drill. */
+const isReport = ({ id, state }: StepRecord): boolean => id.endsWith('-report') && state === 'done';
 
 /** `12 of 48 steps, 3 m 2 s: Copy the disks`. */
 export function summaryLine({ steps, sentence }: Progress, now: number): string {

@@ -98,11 +98,11 @@ function describeFailure(failure: NonNullable<StepRecord['failure']>, length: nu
 
 function renderVerdict(verdict: Verdict, lengths: EvidenceLengths): string {
   const rows = verdict.checks.map(
-    ({ name, passed, detail }) =>
-      `| ${passed ? '✓ holds' : '✗ **does not hold**'} | ${escape(name)} | ${escape(shorten(detail, lengths.open))} |`,
+    ({ name, passed, unknown, detail }) =>
+      `| ${passed ? '✓ holds' : unknown ? '? **not known**' : '✗ **does not hold**'} | ${escape(name)} | ${escape(shorten(detail, lengths.open))} |`,
   );
   return [
-    `${verdict.passed ? '✓ **passed**' : '✗ **failed**'}: ${escape(verdict.summary)}`,
+    `${verdict.passed ? '✓ **passed**' : verdict.unknown ? '? **unknown**' : '✗ **failed**'}: ${escape(verdict.summary)}`,
     ...(rows.length === 0 ? [] : [['| | check | detail |', '| --- | --- | --- |', ...rows].join('\n')]),
   ].join('\n\n');
 }

@@ -1,9 +1,10 @@
-import type { Verdict } from '../step';
+import type { Verdict, VerdictCheck } from '../step';
 import type { LedgerEntry } from './write-ledger';
 
 /**
  * The proof of a drill, after Jepsen's set checker: acknowledged rows that are not there are lost, rows that nobody tried to write are unexpected, rows whose
- * fate was unknown may be there or not. Without a final read nothing is proved, and without writes on both sides of the fault neither.
+ * fate was unknown may be there or not. Without a final read nothing is proved, and without writes on both sides of the fault neither: the verdict is
+ * unknown then, unless something else is known to be wrong (Jepsen's order: false, unknown, true).
  */
 export interface WritesInput {
   entries: readonly LedgerEntry[];
@@ -11,6 +12,8 @@ export interface WritesInput {
   finalRead: readonly number[] | undefined;
   /** The same as the primary itself tells it, by its local socket: what the balancer leads to must be what the pair holds. */
   primaryRead: readonly number[] | undefined;
+  /** Nodes that called themselves primary at the end, when there were several: then nobody was read, and that is no mere lack of knowledge. */
+  primaries?: readonly string[];
   /** Longest acceptable outage. */
   limitSeconds: number;
   /** When the fault was ordered, by the clock of the writer's host. */
@@ -31,6 +34,8 @@ export interface WritesReport {
   unknown: number;
   lost: number[];
   unexpected: number[];
+  /** Rows that are there more than once. */
+  duplicates: number[];
   /** Rows of unknown fate that are there. */
   recovered: number;
   outages: Outage[];
@@ -46,6 +51,8 @@ export interface WritesReport {
 
 /** A pause between acknowledged writes that is longer than a few intervals is an outage. */
 const OUTAGE_INTERVALS = 10;
+/** The check that says whether anything is known of the rows. */
+export const FINAL_READ = 'final read';
 /** Fewer acknowledged writes on either side of the fault prove nothing. */
 const LEAST_WRITES = 10;
 
@@ -65,6 +72,7 @@ export function judgeWrites(input: WritesInput): WritesReport {
     unknown: attempts.filter(({ fate }) => fate === 'unknown').length,
     lost: finalRead === undefined ? [] : acknowledged.map(({ seq }) => seq).filter((seq) => !present.has(seq)),
     unexpected: [...present].filter((seq) => !attempted.has(seq)),
+    duplicates: repeated(finalRead ?? []),
     recovered: attempts.filter(({ fate, seq }) => fate === 'unknown' && present.has(seq)).length,
     outages,
     longestOutageSeconds: Math.max(0, ...outages.map(({ seconds }) => seconds)),
@@ -125,27 +133,41 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
   const after = acknowledged.filter(({ startedAt }) => split !== undefined && startedAt > split).length;
   const disturbed =
     report.lagMs > 500 ? `, while the writer itself was held up for ${Math.round(report.lagMs)} ms` : '';
-  const checks = [
+  const ended = input.entries.some(({ kind }) => kind === 'end');
+  const enough = before >= LEAST_WRITES && (split === undefined || after >= LEAST_WRITES);
+  const checks: VerdictCheck[] = [
     {
-      name: 'final read',
-      passed: finalRead !== undefined,
+      name: FINAL_READ,
+      ...(finalRead === undefined ? UNKNOWN : HOLDS),
       detail: finalRead === undefined ? 'the rows could not be read at the end' : `${finalRead.length} rows read`,
     },
-    primaryCheck(finalRead, input.primaryRead),
+    primaryCheck(input),
+    {
+      name: 'the client wrote to its end',
+      ...(ended ? HOLDS : UNKNOWN),
+      detail: ended
+        ? 'its ledger is closed'
+        : 'its ledger is not closed: it was killed, and what it did not note is unknown',
+    },
     {
       name: 'writes before and after the fault',
-      passed: before >= LEAST_WRITES && (split === undefined || after >= LEAST_WRITES),
+      ...(enough ? HOLDS : UNKNOWN),
       detail: `${before} acknowledged before, ${after} after; at least ${LEAST_WRITES} of each are needed`,
     },
     {
       name: 'no acknowledged row lost',
-      passed: finalRead !== undefined && report.lost.length === 0,
+      ...judged(finalRead, report.lost.length === 0),
       detail: `${report.lost.length} of ${report.acknowledged} lost${list(report.lost)}`,
     },
     {
       name: 'no row that nobody wrote',
-      passed: finalRead !== undefined && report.unexpected.length === 0,
+      ...judged(finalRead, report.unexpected.length === 0),
       detail: `${report.unexpected.length} unexpected${list(report.unexpected)}; ${report.recovered} of ${report.unknown} unknown ones are there`,
+    },
+    {
+      name: 'no row twice',
+      ...judged(finalRead, report.duplicates.length === 0),
+      detail: `${report.duplicates.length} more than once${list(report.duplicates)}`,
     },
     {
       name: `longest outage at most ${limitSeconds} s`,
@@ -153,23 +175,41 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
       detail: `${report.longestOutageSeconds} s ± ${report.resolutionSeconds} s, ${report.unavailableSeconds} s in all${disturbed}`,
     },
   ];
-  const failed = checks.filter(({ passed }) => !passed);
-  const figures = `${report.acknowledged} writes acknowledged, ${report.lost.length} lost, longest outage ${report.longestOutageSeconds} s`;
+  const open = checks.filter(({ passed }) => !passed);
+  const failed = open.filter(({ unknown }) => unknown !== true);
+  const lost = finalRead === undefined ? 'losses unknown' : `${report.lost.length} lost`;
+  const figures = `${report.acknowledged} writes acknowledged, ${lost}, longest outage ${report.longestOutageSeconds} s`;
   return {
-    passed: failed.length === 0,
-    summary: failed.length === 0 ? figures : `${figures}; failed: ${failed.map(({ name }) => name).join(', ')}`,
+    passed: open.length === 0,
+    ...(open.length > 0 && failed.length === 0 && { unknown: true as const }),
+    summary: [
+      figures,
+      ...named('failed', failed),
+      ...named(
+        'not known',
+        open.filter((check) => !failed.includes(check)),
+      ),
+    ].join('; '),
     checks,
   };
 }
 
-function primaryCheck(
-  finalRead: readonly number[] | undefined,
-  primaryRead: readonly number[] | undefined,
-): Verdict['checks'][number] {
+const HOLDS = { passed: true } as const;
+const UNKNOWN = { passed: false, unknown: true } as const;
+
+/** What is said of the rows is said only when they were read. */
+const judged = (read: unknown, holds: boolean): Pick<VerdictCheck, 'passed' | 'unknown'> =>
+  read === undefined ? UNKNOWN : { passed: holds };
+
+const named = (word: string, checks: readonly VerdictCheck[]): string[] =>
+  checks.length === 0 ? [] : [`${word}: ${checks.map(({ name }) => name).join(', ')}`];
+
+function primaryCheck({ finalRead, primaryRead, primaries = [] }: WritesInput): VerdictCheck {
   const name = 'final read at the primary itself';
-  if (primaryRead === undefined) return { name, passed: false, detail: 'the rows could not be read there' };
+  if (primaries.length > 1) return { name, passed: false, detail: `${primaries.join(' and ')} are both primary` };
+  if (primaryRead === undefined) return { name, ...UNKNOWN, detail: 'the rows could not be read there' };
   const rows = `${primaryRead.length} rows read at its socket`;
-  if (finalRead === undefined) return { name, passed: false, detail: `${rows}, nothing to compare them with` };
+  if (finalRead === undefined) return { name, ...UNKNOWN, detail: `${rows}, nothing to compare them with` };
   const [outside, inside] = [new Set(finalRead), new Set(primaryRead)];
   const missing = [...outside].filter((seq) => !inside.has(seq));
   const more = [...inside].filter((seq) => !outside.has(seq));
@@ -183,6 +223,12 @@ function primaryCheck(
     ...(more.length === 0 ? [] : [`${more.length} that it does not have are there${list(more)}`]),
   ];
   return { name, passed: false, detail: `${rows}: ${differences.join('; ')}` };
+}
+
+function repeated(numbers: readonly number[]): number[] {
+  const [once, twice] = [new Set<number>(), new Set<number>()];
+  for (const number of numbers) (once.has(number) ? twice : once).add(number);
+  return [...twice];
 }
 
 /** `: 41..44, 99`, as integer ranges: it shows whether a loss is clustered in time. */

@@ -537,6 +537,8 @@ describe('the help', () => {
         'schedule unpause',
         'schedule trigger',
         'schedule delete',
+        'report',
+        'trend',
         'switchover',
         'destroy',
         'watch',

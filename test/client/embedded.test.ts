@@ -71,6 +71,14 @@ describe('the embedded pieces', () => {
     ]);
   });
 
+  it('tell the worker where the UI is, for the links of its reports', async () => {
+    const { parts, environments } = partsForTests({ chosen: { ...target, uiUrl: 'http://127.0.0.1:8080' } });
+
+    await createEmbedded(parts).up(() => undefined);
+
+    expect(environments[0]).toMatchObject({ HADB_TEMPORAL_UI: 'http://127.0.0.1:8080' });
+  });
+
   it('start no Temporal when the user has chosen one, and leave the worker to the same settings', async () => {
     const { parts, journal, environments } = partsForTests({ chosen: { ...target, address: 'cloud:7233' } });
 

@@ -30,7 +30,7 @@ afterAll(async () => {
   await temporal?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
-jest.setTimeout(90_000);
+jest.setTimeout(240_000);
 
 interface Night {
   /** Names of the cluster and of its schedule: all tests share one server. */
@@ -206,7 +206,7 @@ describe('a night', () => {
         end: new Date('2026-11-22T00:00:00Z'),
         overlap: 'BUFFER_ALL',
       });
-      await eventually(async () => expect((await describe()).info.numActionsTaken).toBe(3));
+      await eventually(async () => expect((await describe()).info.numActionsTaken).toBe(3), 120_000);
       const { info } = await describe();
       return Promise.all(
         info.recentActions.map(async ({ scheduledAt, action }) => {

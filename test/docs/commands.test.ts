@@ -1,11 +1,13 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateHelpTextForAllCommands } from '@stricli/core';
 import { application, runCommandLine } from '../../client/application';
 import { MESSAGES } from '../../client/messages';
 import { isFailureCode } from '../../cluster/errors';
+import { renderJournal } from '../../cluster/report/journal';
 import { contextForTests } from '../client/client-for-tests';
+import { specimenDrill } from '../cluster/report/specimen-drill';
 import { temporalForCommands } from '../client/temporal-for-commands';
 import { ROOT, blocks, documents, inlineCode, read } from './markdown';
 
@@ -37,6 +39,9 @@ describe('hadb', () => {
     const [specification] = blocks('docs/guide.md').filter(({ language }) => language === 'yaml');
     writeFileSync(join(directory, 'cluster.yaml'), specification?.text ?? '');
     writeFileSync(join(directory, 'hadb.yaml'), specification?.text ?? '');
+    // A drill was made here.
+    mkdirSync(join(directory, 'drills', 'one'), { recursive: true });
+    writeFileSync(join(directory, 'drills', 'one', 'journal.json'), JSON.stringify(renderJournal(specimenDrill())));
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -45,7 +50,7 @@ describe('hadb', () => {
     async ({ words }) => {
       const context = contextForTests({
         temporal: temporalForCommands({ schedules: [{ name: 'nightly', cluster: 'orders' }] }),
-        environment: { TEMPORAL_ADDRESS: '127.0.0.1:7233' },
+        environment: { TEMPORAL_ADDRESS: '127.0.0.1:7233', HADB_STATE_DIR: directory },
         workingDirectory: directory,
         answer: 'orders',
         embedded: { up: async () => ({ address: 'a', namespace: 'n', configured: true }) },

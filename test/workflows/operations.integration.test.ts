@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { DrillReportStep } from '../../activities/drill/report';
 import type { Progress, Verdict } from '../../cluster/step';
 import { DRILL_KINDS, progressQuery } from '../../workflows/messages';
 import { failWith, succeed } from './fake-activities';
@@ -19,7 +20,7 @@ beforeAll(async () => {
   });
 }, 240_000);
 afterAll(() => temporal?.stop());
-jest.setTimeout(90_000);
+jest.setTimeout(240_000);
 
 async function withCluster<Result>(
   work: (worker: RunningWorker, cluster: FakeCluster) => Promise<Result>,
@@ -37,6 +38,10 @@ const among = (cluster: FakeCluster, names: string[]) =>
 
 /** What breaks or moves something. */
 const FAULTS = ['movePrimary', 'setStandby', 'submitPowerOff', 'orderShutdown', 'stopPacemaker', 'release'];
+
+/** Calls that do more than write something down. */
+const withoutEvidence = (cluster: FakeCluster) =>
+  cluster.order().filter((call) => call !== 'recordClusterState' && call !== 'writeDrillReport');
 
 describe('a drill', () => {
   it.each(DRILL_KINDS)('of kind %s begins and ends with a healthy pair, a query and a verdict', async (kind) => {
@@ -121,7 +126,8 @@ describe('a drill', () => {
 
     expect(error.type).toBe('DrillsForbidden');
     expect(among(cluster, FAULTS)).toEqual([]);
-    expect(cluster.order().at(-1)).toBe('stopWriter');
+    expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+    expect(cluster.order().at(-1)).toBe('writeDrillReport');
   });
 
   it.each(['AzureUnavailable', 'Denied', 'SomethingElse'] as const)(
@@ -164,7 +170,8 @@ describe('a drill', () => {
 
     expect(error.type).toBe('AssertionFailed');
     expect(cluster.order()).toContain(repair);
-    expect(cluster.order().at(-1)).toBe('stopWriter');
+    expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+    expect(cluster.order().slice(-2)).toEqual(['recordClusterState', 'writeDrillReport']);
     expect(stepOf(progressIn(error), `${kind}-undo-${step}`).state).toBe('done');
     expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
   });
@@ -182,7 +189,8 @@ describe('a drill', () => {
 
     expect(progress.state).toBe('cancelled');
     expect(cluster.power['hadb01']).toBe('running');
-    expect(cluster.order().at(-1)).toBe('stopWriter');
+    expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+    expect(cluster.order().slice(-2)).toEqual(['recordClusterState', 'writeDrillReport']);
   });
 
   it('whose verdict does not pass fails, with the verdict in its details, after everything was put right', async () => {
@@ -195,6 +203,87 @@ describe('a drill', () => {
     expect(error.type).toBe('AssertionFailed');
     expect(progressIn(error).verdict).toEqual({ ...verdict, summary: 'switchover: 3 of 900 lost' });
     expect(among(cluster, ['clearMove', 'stopWriter'])).toEqual(['clearMove/hadb02', 'stopWriter']);
+  });
+});
+
+describe('the report of a drill', () => {
+  /** Notes what the report was given. */
+  async function drillWith(kind: string, prepare: (cluster: FakeCluster) => void = () => undefined) {
+    const reports: DrillReportStep[] = [];
+    const { result, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['writeDrillReport'] = [
+        async (step) => {
+          reports.push(step as unknown as DrillReportStep);
+          return { result: 'changed', observed: '', done: 'wrote report.html' };
+        },
+      ];
+      prepare(cluster);
+      const handle = await worker.start('failoverDrill', input({ kind }));
+      const error = await handle.result().then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      return { error, progress: await handle.query(progressQuery) };
+    });
+    return { report: reports[0], reports, cluster, ...result };
+  }
+
+  it.each(DRILL_KINDS)('of kind %s is given all that there is to tell', async (kind) => {
+    const { report, reports, progress } = await drillWith(kind);
+
+    expect(reports).toHaveLength(1);
+    expect(report).toMatchObject({
+      kind,
+      verdict: { passed: true },
+      writes: {},
+      faultAt: expect.any(Number) as number,
+    });
+    expect(report?.drill).toMatch(new RegExp(`-${kind}$`));
+    expect(report?.limitSeconds).toBeGreaterThan(0);
+    expect(report?.failure).toBeUndefined();
+    const ids = report?.steps.map(({ id }) => id) ?? [];
+    expect(ids.slice(0, 2)).toEqual([`${kind}-allowed`, `${kind}-gate`]);
+    expect(ids).toEqual(progress.steps.map(({ id }) => id).filter((id) => id.startsWith(`${kind}-`)));
+    expect(ids).toEqual(expect.arrayContaining(['before', 'during', 'after'].map((when) => `${kind}-state-${when}`)));
+  });
+
+  it('tells of a gate that was not met', async () => {
+    const { report, error } = await drillWith('switchover', (cluster) => {
+      cluster.answers['readDrillGate'] = [failWith('GateNotMet', 'hadb02 is offline')];
+    });
+
+    expect(error).toBeDefined();
+    expect(report).toMatchObject({
+      failure: { code: 'GateNotMet' },
+      steps: [{ state: 'done' }, { state: 'failed' }, { state: 'done' }, {}],
+    });
+    expect(report?.verdict).toBeUndefined();
+  });
+
+  it('that cannot be written changes no verdict, and is told', async () => {
+    const { error, progress } = await drillWith('switchover', (cluster) => {
+      cluster.answers['recordClusterState'] = [failWith('Denied', 'no space left')];
+      cluster.answers['writeDrillReport'] = [failWith('Denied', 'no space left')];
+    });
+
+    expect(error).toBeUndefined();
+    expect(progress).toMatchObject({ state: 'completed', verdict: { passed: true } });
+    expect(progress.steps.every(({ state }) => state === 'done')).toBe(true);
+    const told = progress.warnings?.filter((warning) => warning.includes('changes no verdict: no space left'));
+    expect(told).toHaveLength(4);
+  });
+
+  it('that cannot be written keeps a failure what it was', async () => {
+    const { progress } = await drillWith('node-power-off', (cluster) => {
+      cluster.answers['awaitPrimary'] = [failWith('AssertionFailed', 'nobody took over')];
+      cluster.answers['writeDrillReport'] = [failWith('Denied', 'no space left')];
+    });
+
+    expect(progress.failure).toMatchObject({
+      code: 'AssertionFailed',
+      message: expect.stringContaining('nobody took over') as string,
+    });
+    expect(progress.warnings?.join()).toContain('no space left');
   });
 });
 

@@ -36,6 +36,7 @@ function together(verdicts: readonly Verdict[], prove: 'once' | 'always' | 'neve
   const tested = verdicts.length === 0 ? without : verdicts.map(({ summary }) => summary).join('; ');
   return {
     passed: failed === undefined,
+    ...(failed?.unknown === true && { unknown: true as const }),
     summary: failed?.summary ?? `The cluster is built and healthy; ${tested}`,
     checks: verdicts.flatMap(({ checks }) => checks),
   };

@@ -29,6 +29,7 @@ function entriesOf(seq: number, fate: Fate): LedgerEntry[] {
 const ledgerOf = (fates: readonly Fate[]): LedgerEntry[] => [
   START,
   ...fates.flatMap((fate, seq) => entriesOf(seq, fate)),
+  { kind: 'end', at: (fates.length + 10) * INTERVAL },
 ];
 const appliedOf = (fates: readonly Fate[]): number[] =>
   fates.flatMap((fate, seq) => (fate === 'acknowledged' || fate === 'applied in silence' ? [seq] : []));
@@ -214,5 +215,121 @@ describe('judgeWrites', () => {
     const { lost } = judge({ entries, finalRead: appliedOf(FAILOVER), limitSeconds: 5, faultAt: 1950 });
 
     expect(lost).toEqual([50]);
+  });
+});
+
+describe('judgeWrites beside a brute-force oracle', () => {
+  /** What a writer may note of one row, in this order; other rows' lines come in between. */
+  const LIVES = {
+    acknowledged: ['intent', 'ack'],
+    'acknowledged late': ['intent', 'unknown', 'ack'],
+    'never answered': ['intent', 'unknown'],
+    'cut off': ['intent'],
+    refused: ['fail'],
+    'refused when sent': ['intent', 'fail'],
+    skipped: ['skip'],
+  } as const;
+  const MOST = 14;
+  const life = fc.constantFrom(...(Object.keys(LIVES) as (keyof typeof LIVES)[]));
+  const ledger = fc
+    .array(
+      fc.record({
+        life,
+        from: fc.nat(1000),
+        gaps: fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 3, maxLength: 3 }),
+      }),
+      {
+        maxLength: MOST,
+      },
+    )
+    .map((rows) =>
+      rows
+        .flatMap(({ life: name, from, gaps }, seq) =>
+          LIVES[name].map((kind, step): LedgerEntry => {
+            const at = from + gaps.slice(0, step).reduce((sum, gap) => sum + gap, 0);
+            if (kind === 'intent') return { kind, seq, at, due: from };
+            return kind === 'fail' || kind === 'unknown' ? { kind, seq, at, why: 'test' } : { kind, seq, at };
+          }),
+        )
+        .sort((one, other) => one.at - other.at),
+    );
+  /** Rows of the ledger, rows of nobody, and some of them twice. */
+  const read = fc.array(fc.nat(MOST + 4), { maxLength: 2 * MOST });
+
+  /** The definitions of Jepsen's set checker, word for word, for every number there could be. */
+  function oracle(entries: readonly LedgerEntry[], rows: readonly number[]) {
+    const has = (seq: number, ...kinds: LedgerEntry['kind'][]) =>
+      entries.some((entry) => 'seq' in entry && entry.seq === seq && kinds.includes(entry.kind));
+    const numbers = Array.from({ length: MOST + 5 }, (_, seq) => seq);
+    const isThere = (seq: number) => rows.includes(seq);
+    return {
+      lost: numbers.filter((seq) => has(seq, 'ack') && !isThere(seq)),
+      unexpected: numbers.filter((seq) => isThere(seq) && !has(seq, 'intent', 'ack', 'fail')),
+      duplicates: numbers.filter((seq) => rows.filter((row) => row === seq).length > 1),
+      recovered: numbers.filter((seq) => isThere(seq) && has(seq, 'intent') && !has(seq, 'ack', 'fail')).length,
+      acknowledged: numbers.filter((seq) => has(seq, 'ack')).length,
+      unknown: numbers.filter((seq) => has(seq, 'intent') && !has(seq, 'ack', 'fail')).length,
+    };
+  }
+  const sorted = (numbers: readonly number[]) => [...numbers].sort((one, other) => one - other);
+
+  it('finds the same rows lost, unexpected, twice and recovered, whatever the order of the lines', () => {
+    fc.assert(
+      fc.property(ledger, read, (entries, finalRead) => {
+        const { verdict, lost, unexpected, duplicates, ...report } = judge({
+          entries: [START, ...entries, { kind: 'end', at: 9000 }],
+          finalRead,
+          limitSeconds: 10_000,
+        });
+
+        const truth = oracle(entries, finalRead);
+        expect({
+          lost: sorted(lost),
+          unexpected: sorted(unexpected),
+          duplicates: sorted(duplicates),
+          recovered: report.recovered,
+          acknowledged: report.acknowledged,
+          unknown: report.unknown,
+        }).toEqual(truth);
+        const isWrong = truth.lost.length + truth.unexpected.length + truth.duplicates.length > 0;
+        expect(isWrong && (verdict.passed || verdict.unknown === true)).toBe(false);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('what is not known is neither passed nor failed', () => {
+  const known = {
+    entries: ledgerOf(FAILOVER),
+    finalRead: appliedOf(FAILOVER),
+    primaryRead: appliedOf(FAILOVER),
+    limitSeconds: 5,
+    faultAt: 1950,
+  };
+
+  it.each<[string, Partial<WritesInput>]>([
+    ['without a final read', { finalRead: undefined }],
+    ['without one at the primary', { primaryRead: undefined }],
+    ['when the client was killed', { entries: ledgerOf(FAILOVER).slice(0, -1) }],
+    ['without any write', { entries: [START, { kind: 'end', at: 0 }], finalRead: [], primaryRead: [] }],
+  ])('%s', (_, change) => {
+    const { verdict } = judgeWrites({ ...known, ...change });
+
+    expect(verdict).toMatchObject({ passed: false, unknown: true });
+    expect(verdict.summary).toContain('not known: ');
+    expect(verdict.summary).not.toContain('failed');
+  });
+
+  it.each<[string, Partial<WritesInput>]>([
+    ['an outage that is too long', { finalRead: undefined, limitSeconds: 1 }],
+    ['two primaries', { primaryRead: undefined, primaries: ['hadb01', 'hadb02'] }],
+    ['a lost row', { finalRead: appliedOf(FAILOVER).slice(1), entries: ledgerOf(FAILOVER).slice(0, -1) }],
+    ['a row twice', { finalRead: [...appliedOf(FAILOVER), 3] }],
+  ])('%s fails the verdict, whatever else is not known', (_, change) => {
+    const { verdict } = judgeWrites({ ...known, ...change });
+
+    expect(verdict.passed).toBe(false);
+    expect(verdict.unknown).toBeUndefined();
   });
 });

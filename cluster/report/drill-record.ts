@@ -1,0 +1,286 @@
+import type { FailureCode } from '../errors';
+import type { StepFailure, StepRecord, Verdict } from '../step';
+import { FINAL_READ, judgeWrites, type Outage, type WritesReport } from '../verdict/judge-writes';
+import type { LedgerEntry } from '../verdict/write-ledger';
+
+/** All that is known of one drill once it has ended: what its report is rendered from. */
+export interface DrillRecord {
+  /** What names the drill's rows, its ledger and its directory. */
+  drill: string;
+  kind: string;
+  cluster: string;
+  /** Step table of the drill alone: from the first look at whether it may begin to its verdict. */
+  steps: readonly StepRecord[];
+  verdict?: Verdict;
+  /** Why it ended without a verdict. */
+  failure?: StepFailure;
+  cancelled?: boolean;
+  /** What the judgement counted; absent when it never came to one. */
+  writes?: WritesFigures;
+  /** Longest acceptable outage. */
+  limitSeconds?: number;
+  /** When the fault was ordered, ms since the epoch by the clock of the writer's host. */
+  faultAt?: number;
+  /** The writer's ledger; empty when there is none. */
+  entries: readonly LedgerEntry[];
+  workflow: { workflowId: string; runId: string; url?: string };
+  /** ms since the epoch, by the workflow's clock. */
+  startedAt: number;
+  endedAt: number;
+  /** Names and values, as they are to be read. */
+  settings: readonly NamedValue[];
+  versions: readonly NamedValue[];
+  states: readonly ClusterStateFile[];
+  ledger?: { file: string; bytes: number; sha256: string };
+  /** Host and program that measured. */
+  reporter: { hadb: string; node: string; platform: string };
+}
+
+export type WritesFigures = Omit<WritesReport, 'verdict'>;
+
+export interface NamedValue {
+  name: string;
+  value: string;
+}
+
+/** What the nodes said of themselves, each in a file beside the report. */
+export interface ClusterStateFile {
+  when: (typeof STATE_TIMES)[number];
+  node: string;
+  /** Relative to the report. */
+  file: string;
+  text: string;
+}
+
+export const STATE_TIMES = ['before', 'during', 'after'] as const;
+
+/** Files of a drill's directory, beside its ledger. */
+export const REPORT_FILES = {
+  page: 'report.html',
+  journal: 'journal.json',
+  junit: 'junit.xml',
+  ledger: 'ledger.jsonl.gz',
+  states: 'state',
+} as const;
+
+export const DRILL_OUTCOMES = ['passed', 'failed', 'unknown', 'refused', 'cancelled', 'error'] as const;
+/** `error`: it could not be brought to its end, so that there is no verdict. `refused`: its gate was not met or drills are forbidden, nothing was broken. */
+export type DrillOutcome = (typeof DRILL_OUTCOMES)[number];
+
+const REFUSALS: readonly FailureCode[] = ['GateNotMet', 'DrillsForbidden', 'ClusterLocked'];
+
+export function outcomeOf({
+  verdict,
+  failure,
+  cancelled,
+}: Pick<DrillRecord, 'verdict' | 'failure' | 'cancelled'>): DrillOutcome {
+  if (cancelled === true) return 'cancelled';
+  if (failure !== undefined) return REFUSALS.some((code) => code === failure.code) ? 'refused' : 'error';
+  if (verdict === undefined) return 'error';
+  if (verdict.passed) return 'passed';
+  return verdict.unknown === true ? 'unknown' : 'failed';
+}
+
+/** The verdict in words, for somebody who was asleep. */
+export const OUTCOME_WORDS: Record<DrillOutcome, { word: string; mark: string; meaning: string }> = {
+  passed: { word: 'Passed', mark: '✓', meaning: 'Every check holds.' },
+  failed: { word: 'Failed', mark: '✗', meaning: 'A check does not hold.' },
+  unknown: {
+    word: 'Unknown',
+    mark: '?',
+    meaning: 'Nothing is known to be wrong, and too little was seen to call it well.',
+  },
+  refused: {
+    word: 'Refused',
+    mark: '⊘',
+    meaning: 'The gate was not met, or drills are forbidden: nothing was broken, and nothing is proved.',
+  },
+  cancelled: { word: 'Cancelled', mark: '■', meaning: 'Somebody ended the drill: nothing is proved.' },
+  error: { word: 'No verdict', mark: '!', meaning: 'The drill did not come to its end: nothing is proved.' },
+};
+
+/** The figures of the judgement, or what the ledger alone tells when there was none. */
+export function figuresOf(record: Pick<DrillRecord, 'writes' | 'entries' | 'limitSeconds'>): WritesFigures {
+  if (record.writes !== undefined) return record.writes;
+  const { verdict: _, ...figures } = judgeWrites({
+    entries: record.entries,
+    finalRead: undefined,
+    primaryRead: undefined,
+    limitSeconds: record.limitSeconds ?? 0,
+  });
+  return figures;
+}
+
+/** True when the rows were read at the end: without that nothing is known of losses. */
+export const wasRead = ({ writes, verdict }: Pick<DrillRecord, 'writes' | 'verdict'>): boolean =>
+  writes !== undefined && verdict?.checks.some(({ name, passed }) => name === FINAL_READ && passed) === true;
+
+/** The outage that the fault made: the longest that was not over before it. */
+export function faultOutage(outages: readonly Outage[], faultAt: number | undefined): Outage | undefined {
+  return outages
+    .filter(({ to }) => faultAt === undefined || to >= faultAt)
+    .reduce<Outage | undefined>(
+      (worst, outage) => (worst === undefined || outage.seconds > worst.seconds ? outage : worst),
+      undefined,
+    );
+}
+
+/** A stretch of the drill; the clock tells how far it may be compared with the others. */
+export interface Phase {
+  name: string;
+  /** ms since the epoch. */
+  from: number;
+  to: number;
+  /** Part of the time in which no client is served. */
+  isOutage: boolean;
+  clock: 'client' | 'workflow' | 'client and workflow';
+}
+
+/** Acknowledged writes in a row that count as steady service, as the drill itself waits for. */
+const STEADY = 20;
+
+/**
+ * From the fault to a whole pair. Times of the client come from its ledger; the others from the workflow's step table, whose clock is the Temporal server's
+ * and which sees things up to a second late.
+ */
+export function phasesOf(record: DrillRecord): Phase[] {
+  const { faultAt, entries, steps } = record;
+  const outage = faultOutage(figuresOf(record).outages, faultAt);
+  const phases: Phase[] = [];
+  const add = (
+    name: string,
+    from: number | undefined,
+    to: number | undefined,
+    rest: Omit<Phase, 'name' | 'from' | 'to'>,
+  ) => {
+    if (from !== undefined && to !== undefined && to > from) phases.push({ name, from, to, ...rest });
+  };
+  const serves = endOf(steps, 'take-over');
+  const sustained = outage === undefined ? undefined : steadySince(entries, outage.to);
+  if (outage !== undefined) {
+    add('from the order to the last acknowledged write', faultAt, outage.from, { isOutage: false, clock: 'client' });
+    if (serves !== undefined && serves > outage.from && serves < outage.to) {
+      add('until the other node is seen to serve', outage.from, serves, {
+        isOutage: true,
+        clock: 'client and workflow',
+      });
+      add('until a client is served through the load balancer', serves, outage.to, {
+        isOutage: true,
+        clock: 'client and workflow',
+      });
+    } else {
+      const ended = entries.some(({ kind, at }) => kind === 'ack' && at >= outage.to);
+      const name = ended ? 'until a client is served again' : 'no client was served again';
+      add(name, outage.from, outage.to, { isOutage: true, clock: 'client' });
+    }
+    add(`until ${STEADY} writes in a row are acknowledged`, outage.to, sustained, { isOutage: false, clock: 'client' });
+  }
+  const whole = endOf(steps, 'healthy');
+  add('until the pair is whole again', sustained ?? outage?.to ?? serves ?? faultAt, whole, {
+    isOutage: false,
+    clock: 'client and workflow',
+  });
+  return phases;
+}
+
+/** When the last of the first `STEADY` acknowledgements in a row came, all of attempts from `from` on. */
+export function steadySince(entries: readonly LedgerEntry[], from: number): number | undefined {
+  let inRow = 0;
+  for (const entry of entries) {
+    if (entry.at < from) continue;
+    if (entry.kind === 'ack') inRow += 1;
+    if (entry.kind === 'fail' || entry.kind === 'unknown' || entry.kind === 'skip') inRow = 0;
+    if (inRow === STEADY) return entry.at;
+  }
+  return undefined;
+}
+
+/** Ids of a drill's steps begin with its kind. */
+function endOf(steps: readonly StepRecord[], name: string): number | undefined {
+  const step = steps.find(({ id, state }) => id.endsWith(`-${name}`) && state === 'done');
+  return step?.endedAt === undefined ? undefined : Date.parse(step.endedAt);
+}
+
+/** One write as the charts show it. */
+export interface WriteSample {
+  seq: number;
+  fate: 'acknowledged' | 'unknown' | 'failed' | 'skipped';
+  due: number;
+  /** When it was known what became of it. */
+  endedAt: number;
+}
+
+/** Every attempt of the ledger, also those that were never sent; one without any end lasted until its writer's deadline. */
+export function samplesOf(entries: readonly LedgerEntry[]): WriteSample[] {
+  const start = entries.find((entry) => entry.kind === 'start');
+  const [begun, intervalMs, deadlineMs] =
+    start?.kind === 'start' ? [start.at, start.intervalMs, start.deadlineMs] : [entries[0]?.at ?? 0, 100, 1000];
+  const dueOf = (seq: number) => begun + (seq - 1) * intervalMs;
+  const samples = new Map<number, WriteSample>();
+  for (const entry of entries) {
+    if (!('seq' in entry)) continue;
+    const { seq, at } = entry;
+    if (entry.kind === 'intent') {
+      samples.set(seq, { seq, fate: 'unknown', due: entry.due, endedAt: entry.due + deadlineMs });
+      continue;
+    }
+    const sample: WriteSample = samples.get(seq) ?? { seq, fate: 'failed', due: dueOf(seq), endedAt: at };
+    samples.set(seq, { ...sample, fate: FATES[entry.kind], endedAt: at });
+  }
+  return [...samples.values()].sort((one, other) => one.due - other.due);
+}
+
+const FATES = { ack: 'acknowledged', fail: 'failed', unknown: 'unknown', skip: 'skipped' } as const;
+
+/** How long commits take, from the time they are due, in one stretch of the drill. */
+export interface LatencyRow {
+  stretch: string;
+  commits: number;
+  /** Milliseconds; absent without commits. */
+  p50?: number;
+  p95?: number;
+  p99?: number;
+  longest?: number;
+}
+
+/** What replication costs: commits before the fault go to two disks, those after it to one, until the peer is back. */
+export function latencyTable(record: DrillRecord): LatencyRow[] {
+  const { faultAt, steps } = record;
+  const commits = samplesOf(record.entries).filter(({ fate }) => fate === 'acknowledged');
+  if (faultAt === undefined) return [latencyRow('all', commits)];
+  const outage = faultOutage(figuresOf(record).outages, faultAt);
+  const whole = endOf(steps, 'healthy');
+  const again = outage?.to ?? faultAt;
+  return [
+    latencyRow(
+      'before the fault, both copies written',
+      commits.filter(({ due }) => due < faultAt),
+    ),
+    latencyRow(
+      'after the outage, until the pair is whole',
+      commits.filter(({ due }) => due >= again && (whole === undefined || due < whole)),
+    ),
+    ...(whole === undefined
+      ? []
+      : [
+          latencyRow(
+            'whole again',
+            commits.filter(({ due }) => due >= whole),
+          ),
+        ]),
+  ];
+}
+
+function latencyRow(stretch: string, commits: readonly WriteSample[]): LatencyRow {
+  const sorted = commits.map(({ due, endedAt }) => Math.max(0, endedAt - due)).sort((one, other) => one - other);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
+  const [p50, p95, p99, longest] = [at(0.5), at(0.95), at(0.99), sorted.at(-1)];
+  return {
+    stretch,
+    commits: sorted.length,
+    ...(p50 !== undefined &&
+      p95 !== undefined &&
+      p99 !== undefined &&
+      longest !== undefined && { p50, p95, p99, longest }),
+  };
+}

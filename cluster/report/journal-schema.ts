@@ -1,0 +1,170 @@
+import { z } from 'zod';
+import { DRILL_OUTCOMES } from './drill-record';
+
+/** The shape of `journal.json`; published as JSON Schema under `docs/`. Readers must ignore fields that they do not know. */
+export const JOURNAL_VERSION = 1;
+export const JOURNAL_SCHEMA_FILE = 'docs/journal.schema.json';
+
+const time = z.iso.datetime().describe('RFC 3339, UTC.');
+const seconds = z.number().min(0);
+const rows = z
+  .array(z.int())
+  .nullable()
+  .describe('Numbers of rows, at most 100 of them; null when the rows were not read at the end.');
+
+const Provider = z.object({ type: z.literal('process'), path: z.string(), arguments: z.array(z.string()) });
+const Activity = z.object({
+  type: z.enum(['probe', 'action']),
+  name: z.string().min(1),
+  provider: Provider.describe('The command that makes this drill; its steps are not to be run one by one.'),
+  tolerance: z.literal(true).optional(),
+});
+
+const Result = z.object({
+  activity: Activity,
+  status: z.enum(['succeeded', 'failed']),
+  start: time,
+  end: time,
+  duration: seconds,
+  output: z.string().nullable(),
+  tolerance_met: z.boolean().optional(),
+  exception: z.array(z.string()).optional(),
+});
+export type JournalActivity = z.infer<typeof Result>;
+
+const SteadyState = z.object({ steady_state_met: z.boolean(), probes: z.array(Result) });
+export type SteadyState = z.infer<typeof SteadyState>;
+
+const Check = z.object({
+  name: z.string(),
+  passed: z.boolean(),
+  unknown: z.literal(true).optional().describe('It could not be told.'),
+  detail: z.string(),
+});
+
+const Writes = z.object({
+  attempts: z.int().min(0),
+  acknowledged: z.int().min(0),
+  unknown: z.int().min(0).describe('Sent, and never answered.'),
+  lost: rows.describe(
+    'Acknowledged, and not there at the end; at most 100 of them. Null when the rows were not read at the end.',
+  ),
+  unexpected: rows,
+  duplicates: rows,
+  recovered: z.int().min(0).nullable().describe('Never answered, and there at the end.'),
+  outageSeconds: seconds
+    .nullable()
+    .describe('RTO: the longest outage that the fault made, as a client saw it; null when none was noticed.'),
+  unavailableSeconds: seconds.describe('All outages together.'),
+  sustainedSeconds: seconds.nullable().describe('From the order of the fault to 20 acknowledged writes in a row.'),
+  resolutionSeconds: seconds.describe('How exact these times are.'),
+  lagMs: z.number().min(0).describe('Longest time for which the client itself was held up.'),
+  outages: z.array(z.object({ from: time, to: time, seconds })),
+});
+export type JournalWrites = z.infer<typeof Writes>;
+
+const NamedValue = z.object({ name: z.string(), value: z.string() });
+
+/** What hadb knows beyond the Chaos Toolkit's format; all that `hadb report` and `hadb trend` read. */
+export const JournalExtension = z.object({
+  version: z.literal(JOURNAL_VERSION),
+  hadb: z.string(),
+  drill: z.string(),
+  kind: z.string(),
+  cluster: z.string(),
+  outcome: z.enum(DRILL_OUTCOMES),
+  workflow: z.object({ workflowId: z.string(), runId: z.string(), url: z.url().optional() }),
+  verdict: z
+    .object({ passed: z.boolean(), unknown: z.literal(true).optional(), summary: z.string(), checks: z.array(Check) })
+    .nullable(),
+  failure: z
+    .object({ code: z.string(), message: z.string(), observed: z.string().optional(), whatNow: z.string().optional() })
+    .nullable(),
+  faultAt: time.nullable(),
+  limitSeconds: seconds.nullable().describe('Longest acceptable outage.'),
+  writes: Writes.nullable().describe('Null when no client wrote.'),
+  phases: z.array(
+    z.object({
+      name: z.string(),
+      from: time,
+      to: time,
+      seconds,
+      isOutage: z.boolean(),
+      clock: z.enum(['client', 'workflow', 'client and workflow']),
+    }),
+  ),
+  latency: z.array(
+    z.object({
+      stretch: z.string(),
+      commits: z.int().min(0),
+      p50: z.number().optional().describe('Milliseconds, as p95, p99 and longest.'),
+      p95: z.number().optional(),
+      p99: z.number().optional(),
+      longest: z.number().optional(),
+    }),
+  ),
+  settings: z.array(NamedValue),
+  versions: z.array(NamedValue),
+  files: z.object({
+    page: z.string(),
+    junit: z.string(),
+    ledger: z
+      .object({ file: z.string(), bytes: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+      .nullable(),
+    states: z.array(z.string()),
+  }),
+});
+export type JournalExtension = z.infer<typeof JournalExtension>;
+
+export const Journal = z.object({
+  experiment: z.object({
+    version: z.string(),
+    title: z.string().min(1),
+    description: z.string().min(1),
+    tags: z.array(z.string()),
+    contributions: z.record(z.string(), z.enum(['high', 'medium', 'low', 'none'])),
+    configuration: z.record(z.string(), z.string()),
+    'steady-state-hypothesis': z.object({ title: z.string(), probes: z.array(Activity) }),
+    method: z.array(Activity),
+    rollbacks: z.array(Activity),
+  }),
+  status: z.enum(['completed', 'failed', 'aborted', 'interrupted']),
+  deviated: z
+    .boolean()
+    .describe('True when the hypothesis did not hold after the fault: `completed` alone is no pass.'),
+  start: time,
+  end: time,
+  duration: seconds,
+  node: z.string().describe('The host that measured.'),
+  platform: z.string(),
+  steady_states: z.object({
+    before: SteadyState.nullable(),
+    after: SteadyState.nullable(),
+    during: z.array(SteadyState),
+  }),
+  run: z.array(Result),
+  rollbacks: z.array(Result),
+  hadb: JournalExtension,
+});
+export type Journal = z.infer<typeof Journal>;
+
+/** For `docs/`: written anew by `scripts/write-reference-tables.js`. */
+export function renderJournalSchema(): string {
+  const schema = z.toJSONSchema(Journal, { io: 'input' });
+  const title = 'Journal of a hadb drill';
+  const description = 'A journal of the Chaos Toolkit, with what hadb knows beyond it under "hadb".';
+  return `${JSON.stringify({ title, ...schema, description }, undefined, 2)}\n`;
+}
+
+/** Of a journal only its extension is read: undefined when it is none, or of a later version. */
+export function parseJournal(text: string): JournalEntry | undefined {
+  try {
+    const parsed = Readable.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const Readable = Journal.pick({ start: true, end: true, duration: true, hadb: true });
+export type JournalEntry = z.infer<typeof Readable>;

@@ -1,0 +1,193 @@
+import type { StepRecord, Verdict, VerdictCheck } from '../step';
+import type { Outage } from '../verdict/judge-writes';
+import {
+  faultOutage,
+  figuresOf,
+  latencyTable,
+  outcomeOf,
+  phasesOf,
+  steadySince,
+  REPORT_FILES,
+  wasRead,
+  type DrillOutcome,
+  type DrillRecord,
+} from './drill-record';
+import {
+  JOURNAL_VERSION,
+  type Journal,
+  type JournalActivity,
+  type JournalWrites,
+  type SteadyState,
+} from './journal-schema';
+
+/**
+ * The drill as a journal of the Chaos Toolkit's open format (its reference `api/journal` and `api/experiment`), so that `chaos report` and other readers
+ * know it, and with what hadb knows beyond that under `hadb`. `docs/journal.schema.json` is made from the same knowledge and holds in a test.
+ */
+export function renderJournal(record: DrillRecord): Journal {
+  const { steps, startedAt, endedAt, reporter, kind, cluster } = record;
+  const outcome = outcomeOf(record);
+  const [gate, rest] = [steps.filter(isGate), steps.filter((step) => !isGate(step))];
+  const isUndo = ({ id }: StepRecord) => id.includes('-undo-');
+  return {
+    experiment: experimentOf(record, rest),
+    status: STATUS[outcome],
+    deviated: outcome === 'failed' || outcome === 'unknown',
+    start: iso(startedAt),
+    end: iso(endedAt),
+    duration: (endedAt - startedAt) / 1000,
+    node: reporter.node,
+    platform: reporter.platform,
+    steady_states: {
+      before:
+        gate.length === 0
+          ? null
+          : { steady_state_met: gate.every(wentWell), probes: gate.map((step) => probeOf(step, kind)) },
+      after: record.verdict === undefined ? null : hypothesisOf(record.verdict, kind, endedAt),
+      during: [],
+    },
+    run: rest.filter((step) => !isUndo(step)).map((step) => activityOf(step, kind)),
+    rollbacks: rest.filter(isUndo).map((step) => activityOf(step, kind)),
+    hadb: {
+      version: JOURNAL_VERSION,
+      hadb: reporter.hadb,
+      drill: record.drill,
+      kind,
+      cluster,
+      outcome,
+      workflow: record.workflow,
+      verdict: record.verdict ?? null,
+      failure: record.failure ?? null,
+      faultAt: record.faultAt === undefined ? null : iso(record.faultAt),
+      limitSeconds: record.limitSeconds ?? null,
+      writes: record.entries.length === 0 ? null : writesOf(record),
+      phases: phasesOf(record).map(({ from, to, ...phase }) => ({
+        ...phase,
+        from: iso(from),
+        to: iso(to),
+        seconds: seconds(to - from),
+      })),
+      latency: record.entries.length === 0 ? [] : latencyTable(record),
+      settings: [...record.settings],
+      versions: [...record.versions],
+      files: {
+        page: REPORT_FILES.page,
+        junit: REPORT_FILES.junit,
+        ledger: record.ledger ?? null,
+        states: record.states.map(({ file }) => file),
+      },
+    },
+  };
+}
+
+/** As the Chaos Toolkit means them: `failed` is a hypothesis that did not hold before anything was done. */
+const STATUS: Record<DrillOutcome, Journal['status']> = {
+  passed: 'completed',
+  failed: 'completed',
+  unknown: 'completed',
+  refused: 'failed',
+  error: 'aborted',
+  cancelled: 'interrupted',
+};
+
+const iso = (at: number): string => new Date(at).toISOString();
+const seconds = (ms: number): number => Math.round(ms) / 1000;
+const wentWell = ({ state }: StepRecord): boolean => state === 'done' || state === 'skipped';
+/** The gate and the query before the fault. */
+const isGate = ({ id }: StepRecord): boolean => /-(?:gate|query-before)$/.test(id);
+
+type Provider = JournalActivity['activity']['provider'];
+
+/** The format wants a Python, HTTP or process provider: it names the command that makes this drill. The steps are not to be run one by one. */
+const providerOf = (kind: string): Provider => ({
+  type: 'process',
+  path: 'hadb',
+  arguments: ['drill', kind, '--wait'],
+});
+
+function experimentOf(
+  { kind, cluster, verdict, settings }: DrillRecord,
+  steps: readonly StepRecord[],
+): Journal['experiment'] {
+  const provider = providerOf(kind);
+  return {
+    version: '1.0.0',
+    title: `Failover drill ${kind} of ${cluster}`,
+    description: `One fault, ${kind}, on a healthy pair that a client writes to all the while: no acknowledged row may be lost, the outage stays within its limit, and the pair is whole again at the end.`,
+    tags: ['hadb', 'mysql', 'drbd', 'pacemaker', kind],
+    contributions: { reliability: 'high' },
+    configuration: Object.fromEntries(settings.map(({ name, value }) => [name, value])),
+    'steady-state-hypothesis': {
+      title: 'The pair is healthy, and what was acknowledged is there',
+      probes: (verdict?.checks ?? []).map(({ name }) => ({
+        type: 'probe' as const,
+        name,
+        tolerance: true as const,
+        provider,
+      })),
+    },
+    method: steps.map((step) => ({ type: typeOf(step), name: nameOf(step), provider })),
+    rollbacks: [],
+  };
+}
+
+/** A step that changes nothing is a probe. */
+const typeOf = ({ outcome }: StepRecord): 'probe' | 'action' => (outcome?.result === 'unchanged' ? 'probe' : 'action');
+const nameOf = ({ sentence, node }: StepRecord): string => (node === undefined ? sentence : `${sentence} (${node})`);
+
+function activityOf(step: StepRecord, kind: string): JournalActivity {
+  const { startedAt, endedAt = startedAt, outcome, failure } = step;
+  return {
+    activity: { type: typeOf(step), name: nameOf(step), provider: providerOf(kind) },
+    status: wentWell(step) ? 'succeeded' : 'failed',
+    start: startedAt,
+    end: endedAt,
+    duration: seconds(Date.parse(endedAt) - Date.parse(startedAt)),
+    output:
+      outcome === undefined ? null : [outcome.observed, outcome.done, outcome.verified].filter(Boolean).join('; '),
+    ...(failure !== undefined && { exception: [`${failure.code}: ${failure.message}`] }),
+  };
+}
+
+function probeOf(step: StepRecord, kind: string): JournalActivity {
+  const result = activityOf(step, kind);
+  return { ...result, activity: { ...result.activity, type: 'probe', tolerance: true }, tolerance_met: wentWell(step) };
+}
+
+function hypothesisOf({ passed, checks }: Verdict, kind: string, at: number): SteadyState {
+  const probe = (check: VerdictCheck): JournalActivity => ({
+    activity: { type: 'probe', name: check.name, provider: providerOf(kind), tolerance: true },
+    status: 'succeeded',
+    start: iso(at),
+    end: iso(at),
+    duration: 0,
+    output: check.detail,
+    tolerance_met: check.passed,
+  });
+  return { steady_state_met: passed, probes: checks.map(probe) };
+}
+
+function writesOf(record: DrillRecord): JournalWrites {
+  const { faultAt, entries } = record;
+  const { attempts, acknowledged, unknown, lost, unexpected, duplicates, recovered, outages, ...rest } =
+    figuresOf(record);
+  const isRead = wasRead(record);
+  const outage = faultOutage(outages, faultAt);
+  const steady = outage === undefined ? undefined : steadySince(entries, outage.to);
+  const when = ({ from, to, seconds: length }: Outage) => ({ from: iso(from), to: iso(to), seconds: length });
+  return {
+    attempts,
+    acknowledged,
+    unknown,
+    lost: isRead ? lost : null,
+    unexpected: isRead ? unexpected : null,
+    duplicates: isRead ? duplicates : null,
+    recovered: isRead ? recovered : null,
+    outageSeconds: outage?.seconds ?? null,
+    unavailableSeconds: rest.unavailableSeconds,
+    sustainedSeconds: steady === undefined ? null : seconds(steady - (faultAt ?? outage?.from ?? steady)),
+    resolutionSeconds: rest.resolutionSeconds,
+    lagMs: rest.lagMs,
+    outages: outages.map(when),
+  };
+}

@@ -1,0 +1,237 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { XMLParser } from 'fast-xml-parser';
+import { createReportActivities, type DrillReportStep } from '../../../activities/drill/report';
+import { createWriterProcesses } from '../../../activities/drill/writer-process';
+import type { NodeSessions } from '../../../activities/connections/node-session';
+import { ledgerTable, parseSequence, renderDrillRowsSql, renderSchemaSql } from '../../../cluster/database/statements';
+import { publicHostName } from '../../../cluster/ids';
+import { renderStateRead, renderVersionsRead } from '../../../cluster/node/drill-evidence';
+import { Journal, parseJournal } from '../../../cluster/report/journal-schema';
+import { ClusterSpecification } from '../../../cluster/specification/specification';
+import type { StepContext } from '../../../cluster/step';
+import { judgeWrites } from '../../../cluster/verdict/judge-writes';
+import { ZERO, specimenDrill } from '../../cluster/report/specimen-drill';
+import { eventually } from '../../eventually';
+import { runActivity } from '../node/model-pair';
+import { createRealDatabase, type RealDatabase } from './real-database';
+
+/** A drill's directory as the real writer leaves it beside a real server that dies, and the report written into it. */
+
+const PROGRAM = join(__dirname, '../../../dist/activities/drill/writer-main.js');
+const DRILL = '0190a0a0-0000-7000-8000-000000000001-node-power-off';
+const PASSWORD = 'a-password-of-the-test';
+
+let directory: string;
+let database: RealDatabase;
+/** `longestMs`: from the order of the fault until the writer was answered again, which no outage outlasts by more than the write before it. */
+let reported: { directory: string; step: DrillReportStep; longestMs: number };
+const specification = ClusterSpecification.parse({
+  network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] },
+});
+const context: StepContext = {
+  specification,
+  operation: { workflowId: 'drill/hadb', run: 'a-run', runbook: 'failoverDrill' },
+  step: 'node-power-off-report',
+  generation: 1,
+};
+
+/** hadb01 is off. */
+const sessions = {
+  close: async () => undefined,
+  open: async (_context: unknown, node: string) => {
+    if (node === 'hadb01') throw new Error('connect ETIMEDOUT');
+    return {
+      node,
+      read: async (script: string) => {
+        const answers = {
+          [renderStateRead()]: '\n# crm_mon -1 -r -f\nOnline: [ hadb02 ]\nOFFLINE: [ hadb01 ]\n',
+          [renderVersionsRead()]: 'kernel 6.1.0-40-amd64\npacemaker 2.1.5-1+deb12u1\n',
+        };
+        return { code: 0, stdout: answers[script] ?? '', stderr: '' };
+      },
+    };
+  },
+} as unknown as NodeSessions;
+
+const writers = () => createWriterProcesses({ directory, program: PROGRAM });
+const activities = () =>
+  createReportActivities({
+    writers: writers(),
+    sessions,
+    reports: { version: '0.1.0', temporalUi: 'http://127.0.0.1:8233/' },
+  });
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Resolves once so many attempts that began after `since` (ms since the epoch) were answered. */
+async function acknowledged(least: number, since = 0): Promise<void> {
+  await eventually(
+    `${least} writes are acknowledged`,
+    () => {
+      const entries = writers().read(DRILL) ?? [];
+      const begun = new Set(
+        entries.flatMap((entry) => (entry.kind === 'intent' && entry.at > since ? [entry.seq] : [])),
+      );
+      return entries.filter((entry) => entry.kind === 'ack' && begun.has(entry.seq)).length >= least;
+    },
+    90_000,
+  );
+}
+
+beforeAll(async () => {
+  if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run "npm run build" first`);
+  directory = mkdtempSync(join(tmpdir(), 'hadb-report-'));
+  const host = publicHostName(specification);
+  database = await createRealDatabase(host);
+  await database.start();
+  database.run(renderSchemaSql({ specification, clientPassword: PASSWORD }));
+  await writers().start(DRILL, {
+    access: {
+      host,
+      address: '127.0.0.1',
+      port: database.port,
+      user: 'hadb',
+      password: PASSWORD,
+      authority: database.authority,
+      purpose: DRILL,
+    },
+    insert: `INSERT INTO ${ledgerTable(specification)} (drill, writer, seq) VALUES (?, ?, ?)`,
+    options: { drill: DRILL, writer: 1, intervalMs: 100, deadlineMs: 1000, mostInFlight: 20, lifetimeMs: 600_000 },
+  });
+  await acknowledged(20);
+  const faultAt = Date.now();
+  database.signal('SIGSTOP');
+  await pause(2000);
+  await database.kill();
+  await pause(1500);
+  await database.start();
+  await acknowledged(20, faultAt);
+  const servedBy = Date.now();
+  await writers().stop(DRILL, 60_000);
+  const rows = parseSequence(database.run(renderDrillRowsSql(specification, { drill: DRILL, writer: 1 })));
+  const entries = writers().read(DRILL) ?? [];
+  const judged = { entries, finalRead: rows, primaryRead: rows, limitSeconds: 300, faultAt };
+  const { verdict, ...writes } = judgeWrites(judged);
+  // The steps of the specimen, in the time of this drill.
+  const shift = faultAt - (ZERO + 10_000);
+  const moved = (at: string | undefined) => new Date(Date.parse(at ?? '') + shift).toISOString();
+  const steps = specimenDrill().steps.map((step) => ({
+    ...step,
+    startedAt: moved(step.startedAt),
+    endedAt: moved(step.endedAt),
+  }));
+  const step: DrillReportStep = {
+    ...context,
+    drill: DRILL,
+    kind: 'node-power-off',
+    steps,
+    verdict,
+    writes,
+    faultAt,
+    limitSeconds: 300,
+  };
+  for (const when of ['before', 'during', 'after'] as const) {
+    await runActivity(() => activities().recordClusterState({ ...context, drill: DRILL, when }));
+  }
+  const { directory: own } = await runActivity(() => activities().writeDrillReport(step));
+  reported = { directory: own, step, longestMs: servedBy - faultAt };
+}, 300_000);
+afterAll(async () => {
+  await writers().stop(DRILL, 0);
+  await database?.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const file = (name: string) => readFileSync(join(reported.directory, name), 'utf8');
+const journalOf = (text: string): Journal => Journal.parse(JSON.parse(text));
+
+it('the report stands in the directory of the ledger, and measures the real outage', () => {
+  const journal = journalOf(file('journal.json'));
+
+  expect(reported.directory).toBe(join(directory, DRILL));
+  expect(journal).toMatchObject({
+    status: 'completed',
+    deviated: false,
+    hadb: { outcome: 'passed', kind: 'node-power-off' },
+  });
+  expect(journal.hadb.writes).toMatchObject({ lost: [], unexpected: [], duplicates: [] });
+  expect(journal.hadb.writes?.outageSeconds).toBeGreaterThan(3.2);
+  expect(journal.hadb.writes?.outageSeconds).toBeLessThan(reported.longestMs / 1000 + 2);
+  expect(parseJournal(file('journal.json'))?.hadb.drill).toBe(DRILL);
+});
+
+it('the page tells the verdict, needs nothing from elsewhere, and holds no secret', () => {
+  const page = file('report.html');
+
+  expect(page.includes('✓ Passed')).toBe(true);
+  expect(page.match(/<svg[^>]* class="chart (?:wide|narrow)"/g)).toHaveLength(6);
+  expect(page.match(/\ssrc=|@import|url\((?!#)/g)).toBeNull();
+  expect(page.includes(PASSWORD)).toBe(false);
+  expect(page.includes('href="http://127.0.0.1:8233/namespaces/')).toBe(true);
+});
+
+it('the packed ledger is the ledger, and the journal names its digest', () => {
+  const packed = readFileSync(join(reported.directory, 'ledger.jsonl.gz'));
+
+  const { ledger } = journalOf(file('journal.json')).hadb.files;
+
+  expect(gunzipSync(packed).toString('utf8')).toBe(file('ledger.jsonl'));
+  expect(ledger).toEqual({
+    file: 'ledger.jsonl.gz',
+    bytes: packed.length,
+    sha256: createHash('sha256').update(packed).digest('hex'),
+  });
+});
+
+it('JUnit has a case for each check, and the figures', () => {
+  const parsed = new XMLParser({ ignoreAttributes: false }).parse(file('junit.xml')) as {
+    testsuites: { testsuite: { testcase: { '@_name': string; failure?: unknown }[] } };
+  };
+
+  const cases = parsed.testsuites.testsuite.testcase;
+  const checks = reported.step.verdict?.checks.map(({ name }) => name) ?? [];
+  expect(cases.map((one) => one['@_name'])).toEqual(['the drill came to its end', ...checks]);
+  expect(cases.filter(({ failure }) => failure !== undefined)).toEqual([]);
+});
+
+it('a node that is off is told in its file, and the other one is read', () => {
+  expect(file('state/during.hadb01.txt')).toContain('not read: connect ETIMEDOUT');
+  expect(file('state/during.hadb02.txt')).toContain('OFFLINE: [ hadb01 ]');
+  expect(file('report.html')).toContain('during the fault: hadb02');
+  expect(journalOf(file('journal.json')).hadb.versions).toEqual(
+    expect.arrayContaining([
+      { name: 'hadb01', value: 'not read: connect ETIMEDOUT' },
+      { name: 'pacemaker (hadb02)', value: '2.1.5-1+deb12u1' },
+    ]),
+  );
+});
+
+it('a drill that was refused has a report without a ledger', async () => {
+  const { verdict: _, writes: __, faultAt: ___, ...rest } = reported.step;
+  const step = { ...rest, drill: 'refused', failure: { code: 'GateNotMet', message: 'hadb02 is offline' } };
+
+  const { directory: own } = await runActivity(() => activities().writeDrillReport(step));
+
+  const journal = journalOf(readFileSync(join(own, 'journal.json'), 'utf8'));
+  expect(journal).toMatchObject({
+    status: 'failed',
+    hadb: { outcome: 'refused', writes: null, files: { ledger: null } },
+  });
+  expect(readFileSync(join(own, 'report.html'), 'utf8')).toContain('hadb02 is offline');
+  expect(readFileSync(join(own, 'junit.xml'), 'utf8')).toContain('<skipped');
+});
+
+it('a directory that cannot be written to is an error, not a silent loss', async () => {
+  const blocked = join(directory, 'blocked');
+  mkdirSync(blocked);
+  // A file where a directory is wanted: this stops the administrator, too.
+  writeFileSync(join(blocked, 'state'), '');
+  chmodSync(join(blocked, 'state'), 0o400);
+
+  const refused = runActivity(() => activities().recordClusterState({ ...context, drill: 'blocked', when: 'before' }));
+
+  await expect(refused).rejects.toThrow(/EEXIST|ENOTDIR/);
+});

@@ -1,0 +1,187 @@
+import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { commitRate, latencyScatter, phaseBar } from '../../../cluster/report/charts';
+import { renderDrillPage } from '../../../cluster/report/drill-page';
+import { phasesOf, samplesOf, latencyTable, type DrillRecord } from '../../../cluster/report/drill-record';
+import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
+import { ZERO, specimenDrill, specimenLedger } from './specimen-drill';
+
+const frame = { zero: ZERO + 10_000, from: ZERO, to: ZERO + 75_000 };
+const chartOf = (record: DrillRecord, width: 'wide' | 'narrow' = 'wide') => ({
+  width,
+  frame,
+  bands: [{ kind: 'outage' as const, from: ZERO + 10_100, to: ZERO + 22_200 }],
+  moments: [],
+  samples: samplesOf(record.entries),
+});
+const parser = new XMLParser({ ignoreAttributes: false });
+
+describe('the page of a drill', () => {
+  it.each<[string, DrillRecord, string[]]>([
+    ['that passed', specimenDrill(), ['✓ Passed', '12.09 s', '± 1.1 s, at most 300 s allowed']],
+    ['that lost rows', specimenDrill({ lostRows: [3, 4] }), ['✗ Failed', '✗ does not hold', '2 of 630 lost: 3..4']],
+    ['that was cancelled', { ...specimenDrill(), cancelled: true }, ['■ Cancelled']],
+  ])('%s says so in words', (_, record, words) => {
+    const page = renderDrillPage(record);
+
+    expect(words.filter((word) => !page.includes(word))).toEqual([]);
+  });
+
+  it.each([
+    ['none', true],
+    ['azure', false],
+  ])('with fencing %s says whether a lost node is switched off', (value, isSaid) => {
+    const page = renderDrillPage(specimenDrill({ settings: [{ name: 'fencing', value }] }));
+
+    expect(page.includes('Fencing: none, so a lost node is not switched off')).toBe(isSaid);
+  });
+
+  it('shows no figure of a read that never was', () => {
+    const { verdict: _, writes: __, ...rest } = specimenDrill();
+
+    const page = renderDrillPage({ ...rest, failure: { code: 'NotReady', message: 'nobody took over' } });
+
+    expect(page).toContain('! No verdict');
+    expect(page).toContain('nobody took over');
+    expect(page).toMatch(/Acknowledged rows lost<\/dt><dd>not known/);
+    expect(page).not.toContain('Rows that nobody wrote');
+  });
+
+  it('of a drill that was refused has no chart, and no figure', () => {
+    const { verdict: _, writes: __, faultAt: ___, ledger: ____, ...rest } = specimenDrill({ entries: [] });
+
+    const page = renderDrillPage({ ...rest, failure: { code: 'GateNotMet', message: 'hadb02 is offline' } });
+
+    expect(page).toContain('⊘ Refused');
+    expect(page).not.toContain('class="chart');
+    expect(page).not.toContain('class="figures"');
+  });
+
+  it('takes whatever nodes and servers say as text', () => {
+    const hostile = '</script><script>alert(1)</script>" onload="x\u0007';
+    const record = specimenDrill({ drill: hostile, states: [{ when: 'before', node: 'n', file: 'f', text: hostile }] });
+
+    const page = renderDrillPage({ ...record, verdict: { passed: false, summary: hostile, checks: [] } });
+
+    expect(page.match(/<script/g)).toHaveLength(1);
+    expect(page.match(/<\/script>/g)).toHaveLength(1);
+    expect(page).not.toContain('\u0007');
+    expect(page).not.toContain('" onload="x');
+  });
+
+  it('needs nothing from elsewhere, follows the colours of the reader, and is the same each time', () => {
+    const page = renderDrillPage(specimenDrill());
+
+    expect(page.match(/\ssrc=|<link|@import|url\((?!#)/g)).toBeNull();
+    expect(page).toContain('@media (prefers-color-scheme:dark)');
+    expect(renderDrillPage(specimenDrill())).toBe(page);
+  });
+
+  it('gives every id once', () => {
+    const ids = [...renderDrillPage(specimenDrill()).matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
+
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.length).toBeGreaterThan(12);
+  });
+});
+
+describe('a chart', () => {
+  const record = specimenDrill();
+  const charts: [string, string][] = (['wide', 'narrow'] as const).flatMap((width): [string, string][] => [
+    [`latency ${width}`, latencyScatter(chartOf(record, width))],
+    [`rate ${width}`, commitRate(chartOf(record, width))],
+    [`phases ${width}`, phaseBar({ width, phases: phasesOf(record), zero: frame.zero })],
+  ]);
+
+  it.each(charts)('%s is well-formed XML with a title and a description that its root names', (_, svg) => {
+    expect(XMLValidator.validate(svg)).toBe(true);
+    const { svg: root } = parser.parse(svg) as {
+      svg: Record<string, unknown> & { title: { '@_id': string }; desc: { '@_id': string } };
+    };
+    expect(root['@_role']).toBe('img');
+    expect(root['@_aria-labelledby']).toBe(`${root.title['@_id']} ${root.desc['@_id']}`);
+  });
+
+  it.each(charts)('%s draws nothing outside of itself, and no coordinate that is no number', (_, svg) => {
+    const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(svg)?.map(Number) ?? [];
+    const places = [...svg.matchAll(/ (x|x1|x2|y|y1|y2)="([^"]*)"/g)].map(([, axis = '', value]) => ({
+      axis,
+      value: Number(value),
+    }));
+
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+    expect(places.length).toBeGreaterThan(5);
+    expect(
+      places.filter(({ axis, value }) => value < 0 || value > (axis.startsWith('x') ? (width ?? 0) : (height ?? 0))),
+    ).toEqual([]);
+  });
+
+  it('never drops what is out of the ordinary, however long the drill', () => {
+    const long = specimenLedger({ seconds: 3600, away: { from: 1800, to: 1800.2, how: 'refuses' } });
+    const svg = latencyScatter({
+      ...chartOf(record),
+      frame: { zero: ZERO, from: ZERO, to: ZERO + 3_600_000 },
+      samples: samplesOf(long),
+    });
+
+    const marks = (fate: string) =>
+      (new RegExp(`class="mark ${fate}" d="([^"]*)"`).exec(svg)?.[1]?.match(/M/g) ?? []).length;
+    expect(marks('failed')).toBeGreaterThan(0);
+    expect(marks('acknowledged')).toBeLessThan(4000);
+    expect(svg).toContain('35998 acknowledged');
+    expect(svg.length).toBeLessThan(100_000);
+  });
+
+  it('tells fates apart by shape and by pattern, not by colour alone', () => {
+    const away = specimenDrill({
+      entries: specimenLedger({ seconds: 75, away: { from: 10, to: 15, how: 'swallows' } }),
+    });
+
+    expect(latencyScatter(chartOf(away))).toMatch(/class="mark unknown" d="M[\d.]+ [\d.]+l3\.5 6\.5h-7z/);
+    expect(commitRate(chartOf(away))).toMatch(/class="bar unknown" d="[^"]+" style="fill:url\(#rate-wide-unknown\)"/);
+  });
+});
+
+describe('what is read from a ledger', () => {
+  it('phases follow each other from the order to a whole pair', () => {
+    const phases = phasesOf(specimenDrill());
+
+    expect(phases.map(({ name, from, to }) => [name, (from - ZERO) / 1000, (to - ZERO) / 1000])).toEqual([
+      ['from the order to the last acknowledged write', 10, expect.closeTo(10.1, 1)],
+      ['until the other node is seen to serve', expect.closeTo(10.1, 1), 20.5],
+      ['until a client is served through the load balancer', 20.5, expect.closeTo(22.2, 1)],
+      ['until 20 writes in a row are acknowledged', expect.closeTo(22.2, 1), expect.any(Number)],
+      ['until the pair is whole again', expect.any(Number), 70],
+    ]);
+  });
+
+  it('an outage that never ended is called so', () => {
+    const entries = specimenLedger({ seconds: 30, away: { from: 10.2, to: 40, how: 'refuses' } });
+
+    const phases = phasesOf(specimenDrill({ entries, steps: [] }));
+
+    expect(phases.at(-1)).toMatchObject({ name: 'no client was served again', isOutage: true });
+  });
+
+  it('an attempt that was never sent counts from the time it was due, one without an end until its deadline', () => {
+    const entries: LedgerEntry[] = [
+      { kind: 'start', at: 1000, drill: 'd', writer: 1, intervalMs: 100, deadlineMs: 900 },
+      { kind: 'fail', seq: 3, at: 2100, why: 'no connection' },
+      { kind: 'intent', seq: 4, at: 1301, due: 1300 },
+      { kind: 'skip', seq: 5, at: 1400 },
+    ];
+
+    expect(samplesOf(entries)).toEqual([
+      { seq: 3, fate: 'failed', due: 1200, endedAt: 2100 },
+      { seq: 4, fate: 'unknown', due: 1300, endedAt: 2200 },
+      { seq: 5, fate: 'skipped', due: 1400, endedAt: 1400 },
+    ]);
+  });
+
+  it('latencies are told apart by who is there to write to', () => {
+    const rows = latencyTable(specimenDrill());
+
+    expect(rows.map(({ commits }) => commits)).toEqual([100, 478, 50].map(() => expect.any(Number) as number));
+    expect(rows.reduce((sum, { commits }) => sum + commits, 0)).toBeGreaterThan(600);
+    expect(rows.every(({ p50 = 0, p95 = 0, longest = 0 }) => p50 > 0 && p50 <= p95 && p95 <= longest)).toBe(true);
+  });
+});

@@ -1,0 +1,136 @@
+import type { DrillRecord } from '../../../cluster/report/drill-record';
+import type { StepRecord, StepResult } from '../../../cluster/step';
+import { judgeWrites } from '../../../cluster/verdict/judge-writes';
+import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
+
+/** A drill as the workflow hands it to its report, around any ledger. */
+
+export const ZERO = Date.parse('2026-11-22T02:30:00.000Z');
+
+interface LedgerShape {
+  seconds: number;
+  /** Seconds in which the database is away, and how it is: refuses connections, or swallows what it is sent. */
+  away?: { from: number; to: number; how: 'refuses' | 'swallows' };
+  start?: number;
+}
+
+/** Ten writes a second, each answered within milliseconds, and none while the database is away. */
+export function specimenLedger({ seconds, away, start = ZERO }: LedgerShape): LedgerEntry[] {
+  const entries: LedgerEntry[] = [
+    { kind: 'start', at: start, drill: 'specimen', writer: 1, intervalMs: 100, deadlineMs: 1000 },
+  ];
+  for (let seq = 1; seq <= seconds * 10; seq += 1) {
+    const due = start + (seq - 1) * 100;
+    const isAway = away !== undefined && due >= start + away.from * 1000 && due < start + away.to * 1000;
+    if (isAway && away.how === 'refuses') {
+      entries.push({ kind: 'fail', seq, at: due + 1 + (seq % 3), why: 'ECONNREFUSED' });
+      continue;
+    }
+    entries.push({ kind: 'intent', seq, at: due + 0.4, due });
+    if (isAway) entries.push({ kind: 'unknown', seq, at: due + 1000, why: 'no answer within 1000 ms' });
+    else entries.push({ kind: 'ack', seq, at: due + 3 + ((seq * 7) % 11) / 2 });
+  }
+  entries.push({ kind: 'end', at: start + seconds * 1000 });
+  return entries.sort((one, other) => one.at - other.at);
+}
+
+export const appliedRows = (entries: readonly LedgerEntry[]): number[] =>
+  entries.flatMap((entry) => (entry.kind === 'ack' ? [entry.seq] : []));
+
+/** Times in seconds since `ZERO`. */
+export function specimenStep(
+  id: string,
+  [from, to]: [number, number],
+  over: Partial<StepRecord> & { result?: StepResult } = {},
+): StepRecord {
+  const { result = 'changed', ...rest } = over;
+  return {
+    id: `node-power-off-${id}`,
+    sentence: `Do ${id}`,
+    chapter: 'Tests',
+    state: 'done',
+    startedAt: new Date(ZERO + from * 1000).toISOString(),
+    endedAt: new Date(ZERO + to * 1000).toISOString(),
+    attempts: 1,
+    outcome: { result, observed: `seen before ${id}`, ...(result === 'changed' && { done: `did ${id}` }) },
+    ...rest,
+  };
+}
+
+export interface SpecimenOptions extends Partial<DrillRecord> {
+  lostRows?: number[];
+}
+
+/** A power cut 10 s after the start: twelve seconds without service, whole again after a minute. */
+export function specimenDrill({ lostRows = [], ...over }: SpecimenOptions = {}): DrillRecord {
+  const entries = over.entries ?? specimenLedger({ seconds: 75, away: { from: 10.2, to: 22.2, how: 'swallows' } });
+  const rows = appliedRows(entries).filter((seq) => !lostRows.includes(seq));
+  const faultAt = ZERO + 10_000;
+  const { verdict, ...writes } = judgeWrites({
+    entries,
+    finalRead: rows,
+    primaryRead: rows,
+    limitSeconds: 300,
+    faultAt,
+  });
+  return {
+    drill: '0190a0a0-0000-7000-8000-000000000001-node-power-off',
+    kind: 'node-power-off',
+    cluster: 'hadb',
+    steps: [
+      specimenStep('gate', [-6, -5], {
+        sentence: 'See that the pair is healthy and free to be tested',
+        result: 'unchanged',
+      }),
+      specimenStep('query-before', [-5, -4.8], {
+        sentence: 'Query from outside, before the fault',
+        result: 'unchanged',
+      }),
+      specimenStep('start-writer', [-4.8, 9], { sentence: 'Start a client that writes ten rows a second' }),
+      specimenStep('power-off', [10, 19], { sentence: 'Cut the power of the primary', node: 'hadb01' }),
+      specimenStep('take-over', [10, 20.5], {
+        sentence: 'Wait until the other node is primary and serves',
+        node: 'hadb02',
+        result: 'unchanged',
+      }),
+      specimenStep('steady', [20.5, 24.6], {
+        sentence: 'Wait until the client is answered steadily again',
+        result: 'unchanged',
+      }),
+      specimenStep('start', [25, 41], { sentence: 'Start the machine again', node: 'hadb01' }),
+      specimenStep('reach', [41, 58], {
+        sentence: 'Wait until it has booted and answers SSH',
+        node: 'hadb01',
+        result: 'unchanged',
+      }),
+      specimenStep('healthy', [58, 70], { sentence: 'Wait until the pair is whole again', result: 'unchanged' }),
+      specimenStep('judge', [75, 76], {
+        sentence: 'Compare what was acknowledged with what is there',
+        result: 'unchanged',
+      }),
+    ],
+    verdict,
+    writes,
+    limitSeconds: 300,
+    faultAt,
+    entries,
+    workflow: {
+      workflowId: 'drill/hadb/node-power-off/20261122T023000Z',
+      runId: '0190a0a0-0000-7000-8000-000000000002',
+      url: 'http://127.0.0.1:8233/namespaces/default/workflows/drill%2Fhadb/0190a0a0-0000-7000-8000-000000000002',
+    },
+    startedAt: ZERO - 6000,
+    endedAt: ZERO + 77_000,
+    settings: [{ name: 'fencing', value: 'none' }],
+    versions: [{ name: 'pacemaker (hadb01)', value: '2.1.5-1+deb12u1' }],
+    states: (['before', 'during', 'after'] as const).map((when) => ({
+      when,
+      node: 'hadb02',
+      file: `state/${when}.hadb02.txt`,
+      text: `# crm_mon -1 -r -f\nNode List: online <hadb01> & hadb02\n`,
+    })),
+    ledger: { file: 'ledger.jsonl.gz', bytes: 20_480, sha256: 'a'.repeat(64) },
+    reporter: { hadb: '0.1.0', node: 'worker-1', platform: 'Node.js v20.20.0, linux' },
+    ...over,
+  };
+}
