@@ -47,7 +47,8 @@ const USAGE = `usage: hadb lab <command>
                              that are not their kind's newest and that no lab runs on
   faults [list]              faults in force
   faults cut <from> [<to>] [--one-way] [--ttl SECONDS]
-                             no frame between the machines; "*" is everything, "gateway" what comes from outside
+                             no frame between the machines; "*" is everything, "gateway" what comes from outside,
+                             "management" and "metadata" what guests reach of the cloud
   faults slow <from> [<to>] [--delay MS] [--loss 0..1] [--one-way] [--ttl SECONDS]
   faults restore <id>        one link fault ends
   faults disk <vm> read-errors|write-errors|slow|sound [--lun N] [--iops N] [--ttl SECONDS]

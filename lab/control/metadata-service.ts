@@ -46,7 +46,6 @@ export function createMetadataService(options: { world: World; issuer: TokenIssu
           : { error: `Bad request. ${text}`, ...more },
       });
       if (request.method !== 'GET') return { status: 405, body: { error: 'Method not allowed' } };
-      if (path === '/metadata/versions') return { status: 200, body: { apiVersions: INSTANCE_VERSIONS } };
       // What a guest passes on for somebody outside must not get a token (server-side request forgery).
       if (request.headers['x-forwarded-for'] !== undefined) {
         return refuse('X-Forwarded-For header is not allowed');
@@ -54,6 +53,7 @@ export function createMetadataService(options: { world: World; issuer: TokenIssu
       if (String(request.headers['metadata'] ?? '').toLowerCase() !== 'true') {
         return refuse('Required metadata header not specified');
       }
+      if (path === '/metadata/versions') return { status: 200, body: { apiVersions: INSTANCE_VERSIONS } };
       const vm = world.ofType('Microsoft.Compute/virtualMachines').find(({ guid }) => guid === vmId);
       if (vm === undefined) return { status: 404, body: { error: 'Not found' } };
       const version = url.searchParams.get('api-version') ?? '';
