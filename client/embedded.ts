@@ -79,8 +79,13 @@ export function createEmbedded(parts: EmbeddedParts): Embedded {
     // Side by side: an image may take minutes, and so may the first build of the server.
     const starting = chosen === undefined ? temporal.ensure(report) : Promise.resolve(chosen);
     const raising = lab.ensure(report, options);
-    // Nothing may go on behind an error message: both come to rest first.
-    await Promise.allSettled([starting, raising]);
+    // Nothing may go on behind an error message: both come to rest first, which may take minutes, so a failure is told at once.
+    const tell = (what: string) => (error: unknown) =>
+      report(
+        'HADB_I5001',
+        `${what} failed; ending when everything has come to rest: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    await Promise.all([starting.catch(tell('starting Temporal')), raising.catch(tell('starting the lab'))]);
     const [target, labEnvironment] = await Promise.all([starting, raising]);
     const { process, done } = await worker.ensure({
       ...workerEnvironment,

@@ -1,3 +1,4 @@
+import { renderResponderAgentProbe } from './cib/responder-agent';
 import { HadbError } from './errors';
 import { assign } from './shell';
 import type { DatabaseEngine } from './specification/specification';
@@ -37,6 +38,8 @@ export interface Platform {
    * later (timestamps in the node state), and for drbd-utils before 9.20: the handler then always waits its whole time-out.
    */
   fencePeerHandlerWorks: boolean;
+  /** Whether the installed `azure-lb` runs under the shell that it asks for. */
+  responderAgentWorks: boolean;
 }
 
 const DATA_DISKS = ['/dev/disk/azure/scsi1/lun0', '/dev/disk/azure/data/by-lun/0'] as const;
@@ -73,7 +76,7 @@ done
 for agent in $agents; do
   [ -x "/usr/lib/ocf/resource.d/$agent" ] || printf 'missingAgent=%s\\n' "$agent"
 done
-if grep -q timestamp /usr/lib/drbd/crm-fence-peer.sh 2>/dev/null; then printf 'handlerReadsTimestamps=yes\\n'; fi
+${renderResponderAgentProbe()}if grep -q timestamp /usr/lib/drbd/crm-fence-peer.sh 2>/dev/null; then printf 'handlerReadsTimestamps=yes\\n'; fi
 `;
 }
 
@@ -124,6 +127,7 @@ export function parsePlatform(text: string): Platform {
       utils: installed.get('drbd-utils'),
       pacemaker: installed.get('pacemaker'),
     }),
+    responderAgentWorks: first('responderAgentBroken') !== 'yes',
   };
 }
 

@@ -3,11 +3,18 @@ import { RESOURCES, renderCib, renderCibForSimulation, clusterProperties, type C
 import { nodesOf, parseCrmMon, promotedNodes, readCrmMon, type ClusterState } from '../../cluster/cib/crm-mon';
 import { compareCib, describeDifference, parseCibConfiguration } from '../../cluster/cib/difference';
 import { MYSQL_AGENT, renderMysqlAgent } from '../../cluster/cib/mysql-agent';
+import { RESPONDER_AGENT, renderResponderAgent } from '../../cluster/cib/responder-agent';
 import { CRM_EXIT, disruptions, parseCrmSimulate } from '../../cluster/cib/tools';
 import { databaseProfile } from '../../cluster/database/profile';
 import { isInSync } from '../../cluster/drbd/state';
 import { HadbError } from '../../cluster/errors';
-import { concatenate, parseChecksums, renderChecksums, renderWriteFiles } from '../../cluster/node/files';
+import {
+  concatenate,
+  parseChecksums,
+  renderChecksums,
+  renderWriteFiles,
+  type NodeFile,
+} from '../../cluster/node/files';
 import {
   CIB_FILE,
   renderBootEnable,
@@ -45,18 +52,28 @@ type Configured = NodeStep & { platform: Platform };
 export function createPacemakerActivities(dependencies: NodeDependencies) {
   const { sessions } = dependencies;
   return {
-    /** The agent that judges the database by SQL; compared by checksum. */
-    async installDatabaseAgent(step: NodeStep): Promise<StepOutcome> {
+    /** The agent that judges the database by SQL and, where the stock `azure-lb` does not run, one that does; by checksum. */
+    async installResourceAgents(step: Configured): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
-      const file = { path: MYSQL_AGENT.path, content: renderMysqlAgent(), mode: MYSQL_AGENT.mode };
-      const wanted = createHash('sha256').update(file.content).digest('hex');
+      const files: NodeFile[] = [{ path: MYSQL_AGENT.path, content: renderMysqlAgent(), mode: MYSQL_AGENT.mode }];
+      if (!step.platform.responderAgentWorks) {
+        files.push({ path: RESPONDER_AGENT.path, content: renderResponderAgent(), mode: RESPONDER_AGENT.mode });
+      }
+      const paths = files.map(({ path }) => path);
+      const wanted = new Map(
+        files.map(({ path, content }) => [path, createHash('sha256').update(content).digest('hex')]),
+      );
       return performStep(session, step, {
-        observe: async () => parseChecksums((await session.read(renderChecksums([file.path]))).stdout).get(file.path),
-        isDone: (sum) => sum === wanted,
-        describe: (sum) => `${file.path} ${sum === undefined ? 'is absent' : sum === wanted ? 'as wanted' : 'differs'}`,
+        observe: async () => {
+          const sums = parseChecksums((await session.read(renderChecksums(paths))).stdout);
+          return paths.filter((path) => sums.get(path) !== wanted.get(path));
+        },
+        isDone: (differing) => differing.length === 0,
+        describe: (differing) =>
+          differing.length === 0 ? `${paths.join(', ')} as wanted` : `not as wanted: ${differing.join(', ')}`,
         act: async () => {
-          await session.change(step, renderWriteFiles([file]), { input: concatenate([file]) });
-          return `installed ${file.path}`;
+          await session.change(step, renderWriteFiles(files), { input: concatenate(files) });
+          return `installed ${paths.join(', ')}`;
         },
       });
     },

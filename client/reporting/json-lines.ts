@@ -36,7 +36,13 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
         summary,
         verdict: verdict ?? null,
         ...(run === undefined ? {} : { run }),
-        ...(progress === undefined ? {} : { cluster: progress.cluster, steps: countResults(progress) }),
+        ...(progress === undefined
+          ? {}
+          : {
+              cluster: progress.cluster,
+              fencing: progress.fencing,
+              steps: countResults(progress),
+            }),
         ...(changes === undefined ? {} : { changes }),
         ...(failure === undefined ? {} : { failure }),
       });

@@ -72,6 +72,9 @@ export function failureLines(record: StepRecord, workflowId: string | undefined,
   return lines.flatMap((line) => line.split('\n')).map((line) => `    ${line}`);
 }
 
+/** Said with every verdict, so that nobody takes a pair without fencing for more than it is. */
+const NO_FENCING = 'fencing: none, so a lost node is not switched off before the other one takes over';
+
 export function resultLines(result: CommandResult, paint: Paint): string[] {
   const good = result.exit === 'passed' || result.exit === 'changes';
   const lines = [
@@ -84,6 +87,7 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
     const mark = check.passed ? paint('green', '✔') : paint('red', '✖');
     lines.push(`  ${mark} ${check.name}: ${check.detail}`);
   }
+  if (result.verdict !== undefined && result.progress?.fencing === 'none') lines.push(`  ${NO_FENCING}`);
   const { failure } = result;
   if (failure !== undefined) {
     lines.push(`  ${failure.code === undefined ? '' : `${failure.code}: `}${failure.message}`);

@@ -5,6 +5,7 @@ import { DRBD_DEVICE, DRBD_RESOURCE, type ClusterSpecification } from '../specif
 import type { ClusterTiming, OperationTiming } from '../timing';
 import { isAtLeast } from '../versions';
 import { MYSQL_AGENT } from './mysql-agent';
+import { RESPONDER_AGENT, STOCK_RESPONDER_AGENT } from './responder-agent';
 import { element, renderXml, type XmlElement } from './xml';
 
 /** The article's names. */
@@ -167,7 +168,7 @@ function drbdClone({ timing }: CibInput): XmlElement {
   ]);
 }
 
-function databaseGroup({ profile, specification, timing }: CibInput): XmlElement {
+function databaseGroup({ platform, profile, specification, timing }: CibInput): XmlElement {
   const { fileSystem, responder, server } = timing.pacemaker;
   return element('group', { id: RESOURCES.group }, [
     primitive(RESOURCES.fileSystem, { provider: 'heartbeat', type: 'Filesystem' }, fileSystem, {
@@ -191,7 +192,7 @@ function databaseGroup({ profile, specification, timing }: CibInput): XmlElement
       flush_limit: timing.server.flushSeconds,
     }),
     // Last, so that the balancer sends connections only to a server that answers. The default `nc` serves one and may hang.
-    primitive(RESOURCES.responder, { provider: 'heartbeat', type: 'azure-lb' }, responder, {
+    primitive(RESOURCES.responder, platform.responderAgentWorks ? STOCK_RESPONDER_AGENT : RESPONDER_AGENT, responder, {
       port: specification.loadBalancer.probePort,
       nc: '/usr/bin/socat',
     }),

@@ -79,17 +79,22 @@ describe('the embedded pieces', () => {
     expect(environments[0]).not.toHaveProperty('TEMPORAL_ADDRESS');
   });
 
-  it('let the other pieces come to rest before an error is told, and start no worker then', async () => {
+  it('let the other pieces come to rest before they end with an error that was told at once, and start no worker then', async () => {
     const { parts, journal } = partsForTests();
     let rested = false;
     parts.temporal.ensure = () => Promise.reject(new Error('port in use'));
+    const told: { message: string; rested: boolean }[] = [];
     parts.lab.ensure = async () => {
-      await Promise.resolve().then(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 20));
       rested = true;
       return {};
     };
 
-    await expect(createEmbedded(parts).up(() => undefined)).rejects.toThrow('port in use');
+    await expect(createEmbedded(parts).up((_code, message) => told.push({ message, rested }))).rejects.toThrow(
+      'port in use',
+    );
+
+    expect(told).toEqual([{ message: expect.stringContaining('port in use') as string, rested: false }]);
 
     expect(rested).toBe(true);
     expect(journal).not.toContain('worker');

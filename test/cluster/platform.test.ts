@@ -56,6 +56,11 @@ describe('parsePlatform', () => {
     expect(platform.fencePeerHandlerWorks).toBe(works);
   });
 
+  it('knows a stock agent that does not run', () => {
+    expect(parsePlatform(GOLDEN).responderAgentWorks).toBe(true);
+    expect(parsePlatform(`${GOLDEN}responderAgentBroken=yes\n`).responderAgentWorks).toBe(false);
+  });
+
   it('refuses the answer of something that is no Debian', () => {
     expect(() => parsePlatform('sh: 1: .: cannot open /etc/os-release\n')).toThrow('platform probe');
   });

@@ -29,6 +29,7 @@ export const DEBIAN_12: Platform = {
   dataDisk: '/dev/disk/azure/scsi1/lun0',
   missingAgents: [],
   fencePeerHandlerWorks: true,
+  responderAgentWorks: true,
 };
 
 export const DEBIAN_SID: Platform = {
@@ -42,4 +43,5 @@ export const DEBIAN_SID: Platform = {
   engine: 'mysql',
   serverVersion: '9.7.4',
   fencePeerHandlerWorks: false,
+  responderAgentWorks: false,
 };

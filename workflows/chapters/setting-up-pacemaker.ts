@@ -14,7 +14,7 @@ export const setUpPacemaker = (run: Run, pair: Pair): Promise<void> =>
 
     await run.onBothNodes(({ name: node }) =>
       run.step({ id: 'install-agent', node }, 'Install the resource agent that asks the database by SQL', (step) =>
-        nodes.installDatabaseAgent({ ...step, node, observeOnly }),
+        nodes.installResourceAgents({ ...step, node, platform: platformOf(platforms, node), observeOnly }),
       ),
     );
     await run.step(

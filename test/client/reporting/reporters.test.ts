@@ -73,6 +73,7 @@ describe('the line reporter', () => {
     expect(streams.stdout.lines()).toEqual([
       '✖ 3 rows are lost',
       '  ✖ rpo: 3 lost',
+      '  fencing: none, so a lost node is not switched off before the other one takes over',
       '  1 steps: 1 changed',
       '  http://127.0.0.1:8233/x',
     ]);
@@ -230,6 +231,7 @@ describe('the JSON reporter', () => {
       type: 'result',
       exitCode: 1,
       outcome: 'failed',
+      fencing: 'none',
       verdict: { passed: false, checks: [{ name: 'rpo' }] },
       cluster: 'hadb',
       steps: { changed: 1 },
