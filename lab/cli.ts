@@ -46,7 +46,7 @@ const EXIT = { done: 0, failed: 1, usage: 64 } as const;
 
 const USAGE = `usage: hadb lab <command>
 
-  up [--image ${IMAGE_KINDS.join('|')}] [--pacing quick|realistic] [--json]
+  up [--image ${IMAGE_KINDS.join('|')}] [--pacing quick|realistic] [--role-propagation SECONDS] [--json]
                              bring the lab up, or find it up
   down [--purge]             end machines, network and ARM endpoint; --purge removes their state, too
   status [--json]            what runs, and how the network is
@@ -59,7 +59,8 @@ const USAGE = `usage: hadb lab <command>
                              that are not their kind's newest and that no lab runs on
   faults [list]              faults in force
   faults cut <from> [<to>] [--one-way] [--ttl SECONDS]
-                             no frame between the machines; "*" is everything, "gateway" what comes from outside
+                             no frame between the machines; "*" is everything, "gateway" what comes from outside,
+                             "management" and "metadata" what guests reach of the cloud
   faults slow <from> [<to>] [--delay MS] [--loss 0..1] [--one-way] [--ttl SECONDS]
   faults restore <id>        one link fault ends
   faults disk <vm> read-errors|write-errors|slow|sound [--lun N] [--iops N] [--ttl SECONDS]
@@ -124,14 +125,24 @@ async function run(words: readonly string[], context: LabCommandContext): Promis
 async function up(words: readonly string[], settings: LabSettings, context: LabCommandContext): Promise<number> {
   const { values } = parseArgs({
     args: [...words],
-    options: { image: { type: 'string' }, pacing: { type: 'string' }, json: { type: 'boolean', default: false } },
+    options: {
+      image: { type: 'string' },
+      pacing: { type: 'string' },
+      'role-propagation': { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
   });
+  const propagation = values['role-propagation'];
+  if (propagation !== undefined && !/^\d+(\.\d+)?$/.test(propagation)) {
+    throw new UsageError(`--role-propagation takes seconds, not ${propagation}`);
+  }
   const image = oneOf<ImageKind>('--image', values.image, IMAGE_KINDS);
   const pacing = oneOf('--pacing', values.pacing, ['quick', 'realistic'] as const);
   const { document, engine } = await labUp({
     settings,
     ...(image === undefined ? {} : { image }),
     ...(pacing === undefined ? {} : { pacing }),
+    ...(propagation === undefined ? {} : { rolePropagationSeconds: Number(propagation) }),
     onProgress: (sentence) => context.process.stderr.write(`${sentence}\n`),
     onWarning: (sentence) => context.process.stderr.write(`HADB_W5006 ${sentence}\n`),
   });

@@ -20,6 +20,7 @@ import { ensureImage } from './images/image';
 import { recordImageUser, useCachedImage } from './images/image-cache';
 import type { Image } from './images/image';
 import { withFileLock } from '../processes/file-lock';
+import { guestSocketFile } from './guest-services';
 import { readControlHealth } from './lab-client';
 import { LabStateError, createLabDocument, portOf, readLabDocument, writeLabDocument } from './lab-document';
 import type { LabDocument } from './lab-document';
@@ -40,6 +41,8 @@ export interface LabUpOptions {
   image?: ImageKind;
   /** How control times its answers; see `lab/control/pacing.ts`. */
   pacing?: 'quick' | 'realistic';
+  /** How long new role assignments and identities stay unknown, seconds. */
+  rolePropagationSeconds?: number;
   onProgress?: (sentence: string) => void;
   /** The lab is up, and something about it needs a decision. */
   onWarning?: (sentence: string) => void;
@@ -128,7 +131,16 @@ export async function labUp(options: LabUpOptions): Promise<LabUp> {
       document = { ...document, ...(nameServer === undefined ? {} : { nameServer }) };
       writeLabDocument(directory, document);
       writeMachineSettings(directory, { engine, images });
-      await ensureControl(directory, document, { restart: changed, pacing: options.pacing, onProgress });
+      await ensureControl(directory, document, {
+        restart: changed,
+        arguments: [
+          ...(options.pacing === undefined ? [] : ['--pacing', options.pacing]),
+          ...(options.rolePropagationSeconds === undefined
+            ? []
+            : ['--role-propagation', String(options.rolePropagationSeconds)]),
+        ],
+        onProgress,
+      });
       await restartMachines(directory, engine, images, onProgress);
       return { document, engine, environment: environmentOf(document) };
     },
@@ -325,7 +337,7 @@ async function ensureWire(
     recordFile: wireRecord(directory),
     logFile,
     command: process.execPath,
-    args: [main, '--state', wireDirectory(directory)],
+    args: [main, '--state', wireDirectory(directory), '--guest-socket', guestSocketFile(directory)],
   });
   if (await isAnswering(() => client.health(), START_TIMEOUT_MS, wireRecord(directory))) return;
   throw new LabError('WireFailed', `the lab's data plane does not start. The end of ${logFile}:\n${tail(logFile)}`);
@@ -334,14 +346,14 @@ async function ensureWire(
 async function ensureControl(
   directory: string,
   document: LabDocument,
-  options: { restart: boolean; pacing: string | undefined; onProgress: (sentence: string) => void },
+  options: { restart: boolean; arguments: readonly string[]; onProgress: (sentence: string) => void },
 ): Promise<void> {
   const health = () => readControlHealth(document);
   const running = findOwnedProcess(controlRecord(directory)) !== undefined ? await health() : undefined;
   // Ending control moves no packet and loses nothing, so newer code and other images take effect at once.
   const main = compiled('control', 'main.js');
   const outdated = isOutdated(controlRecord(directory), main);
-  if (running !== undefined && !options.restart && !outdated && options.pacing === undefined) return;
+  if (running !== undefined && !options.restart && !outdated && options.arguments.length === 0) return;
   await stopOwnedProcess(controlRecord(directory), { graceMs: 5000 });
   options.onProgress('starting the control plane (ARM endpoint)');
   const logFile = controlLog(directory);
@@ -350,7 +362,7 @@ async function ensureControl(
     recordFile: controlRecord(directory),
     logFile,
     command: process.execPath,
-    args: [main, '--state', directory, ...(options.pacing === undefined ? [] : ['--pacing', options.pacing])],
+    args: [main, '--state', directory, ...options.arguments],
   });
   const answering = async () => {
     if ((await health()) === undefined) throw new Error('no answer');

@@ -42,6 +42,10 @@ export interface Provisioning {
   address: string;
   prefixLength: number;
   gateway: string;
+  /** Names that the guest knows beside its own, with their addresses. */
+  hosts?: readonly { name: string; address: string }[];
+  /** A further certificate authority that the guest trusts, PEM. */
+  certificateAuthority?: string;
   /** Address that the guest takes for `deb.debian.org`; without it no package can be installed (golden images need none). */
   packageMirror?: string;
 }
@@ -144,6 +148,13 @@ export interface InboundNatRule {
 /** Azure's virtual public address of the platform: where health probes come from (service tag AzureLoadBalancer). */
 export const PLATFORM_ADDRESS = '168.63.129.16';
 
+/** Azure's instance metadata service, for guests only. */
+export const METADATA_ADDRESS = '169.254.169.254';
+
+/** Where guests find Azure Resource Manager: an address for documentation (RFC 5737), which no host anywhere has. */
+export const MANAGEMENT_ADDRESS = '192.0.2.1';
+export const MANAGEMENT_NAME = 'management.azure.com';
+
 /** Where guests find the Debian archive while the plan says `packageMirror`: port 80, whatever their own subnet is. */
 export const PACKAGE_MIRROR_ADDRESS = '10.10.10.253';
 
@@ -166,7 +177,8 @@ export interface NetworkPlan {
 
 /**
  * A fault on the way of frames. `from` and `to` are machine names; `*` is everything on the switch, gateway included;
- * `gateway` is what comes from outside: load balancer, NAT and health probes.
+ * `gateway` is what comes from outside: load balancer, NAT and health probes; `management` and `metadata` are what guests
+ * reach of the cloud itself.
  */
 export interface LinkFault {
   id: string;

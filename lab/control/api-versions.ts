@@ -92,12 +92,27 @@ const RESOURCES = [
   '2025-04-01',
 ];
 
+const AUTHORIZATION = [
+  '2015-07-01',
+  '2018-01-01-preview',
+  '2018-07-01',
+  '2018-09-01-preview',
+  '2020-03-01-preview',
+  '2020-04-01-preview',
+  '2020-08-01-preview',
+  '2020-10-01-preview',
+  '2021-04-01-preview',
+  '2022-04-01',
+  '2022-05-01-preview',
+];
+
 export function supportedApiVersions(type: string): readonly string[] {
   const lower = type.toLowerCase();
   if (lower === 'microsoft.compute/disks') return DISKS;
   if (lower.startsWith('microsoft.compute/locations')) return [...new Set([...COMPUTE, ...DISKS])];
   if (lower.startsWith('microsoft.compute/')) return COMPUTE;
   if (lower.startsWith('microsoft.network/')) return NETWORK;
+  if (lower.startsWith('microsoft.authorization/')) return AUTHORIZATION;
   return RESOURCES;
 }
 

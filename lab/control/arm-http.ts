@@ -1,6 +1,8 @@
+import type { Caller } from './identity';
 import type { JsonObject } from './resources/resource';
 
 export interface ArmRequest {
+  caller: Caller;
   method: string;
   /** As sent, without the query. */
   path: string;

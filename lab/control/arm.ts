@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { assertApiVersion } from './api-versions';
+import { authorizationFailed, demandOf } from './authorization/access';
+import type { Access } from './authorization/access';
+import type { RoleRegistry } from './authorization/registry';
+import { createAuthorizationRoutes, parseAuthorizationPath } from './authorization/routes';
+import type { Caller } from './identity';
 import {
   ArmError,
   notInLab,
@@ -39,8 +44,18 @@ export interface Arm {
   readonly machines: MachineRoom;
   readonly pacing: Pacing;
   readonly now: () => Date;
+  readonly registry: RoleRegistry;
+  readonly access: Access;
+  readonly authorization: AuthorizationSettings;
   /** Takes the failure that an ARM fault has prepared for the operations of this request, if any. */
   readonly takeInjectedFailure: (request: ArmRequest) => { code: string; message: string } | undefined;
+}
+
+export interface AuthorizationSettings {
+  /** Object id of the operator's service principal, which may do everything. */
+  ownerObjectId: string;
+  /** From the creation of an identity until the directory knows it everywhere, ms. */
+  principalReplicationMs: number;
 }
 
 export interface ArmHandler {
@@ -54,8 +69,51 @@ export function createArmHandler(arm: Arm): ArmHandler {
   const tags = createTagRoutes(arm);
   const providers = createProviderRoutes(arm);
   const actions = createVirtualMachineActions(arm, status);
+  const authorization = createAuthorizationRoutes(arm);
+  store.onChange(() => authorization.forgetLostScopes());
 
   async function handle(request: ArmRequest): Promise<ArmResponse> {
+    if (arm.access.isOwner(request.caller)) return route(request);
+    return handleFor(request.caller, request);
+  }
+
+  /** What the caller's roles give, and no hint of whether more is there. */
+  async function handleFor(caller: Caller, request: ArmRequest): Promise<ArmResponse> {
+    const begun = operationTarget(request);
+    if (begun !== undefined) {
+      arm.access.assert(caller, `${begun.type}/read`, begun.id);
+      return route(request);
+    }
+    const demand = authorization.demandOf(request.path, request.method) ?? demandOf(request);
+    if (!demand.list || arm.access.allows(caller, demand.action, demand.scope)) {
+      arm.access.assert(caller, demand.action, demand.scope);
+      return route(request);
+    }
+    const readable = (body: JsonObject) =>
+      arm.access.allows(caller, readActionOf(String(body['type'])), String(body['id']));
+    if (!arm.access.allowsBelow(caller, demand.action, demand.scope)) {
+      throw authorizationFailed(caller, demand.action, demand.scope);
+    }
+    const answer = await route(request);
+    const value = answer.body?.['value'];
+    if (!Array.isArray(value)) throw authorizationFailed(caller, demand.action, demand.scope);
+    return { ...answer, body: { ...answer.body, value: (value as JsonObject[]).filter(readable) } };
+  }
+
+  /** The resource that a polled operation is about: who may read it may see how the operation goes. */
+  function operationTarget(request: ArmRequest): { id: string; type: string } | undefined {
+    const [, , what = '', operationId] = parsePath(request.path).rest;
+    if (request.method !== 'GET' || operationId === undefined || !/^operation(s|results)$/i.test(what))
+      return undefined;
+    const target = store.operation(operationId)?.target;
+    if (target === undefined) return undefined;
+    const path = parsePath(target);
+    return { id: target, type: `${path.provider ?? 'Microsoft.Resources'}/${path.rest[0] ?? ''}` };
+  }
+
+  async function route(request: ArmRequest): Promise<ArmResponse> {
+    const authorizationPath = parseAuthorizationPath(request.path);
+    if (authorizationPath !== undefined) return authorization.handle(authorizationPath, request);
     const path = parsePath(request.path);
     const open = providers.withoutSubscription(path, request);
     if (open !== undefined) return open;
@@ -473,8 +531,9 @@ export function createArmHandler(arm: Arm): ArmHandler {
     }
     return {
       type: 'SystemAssigned',
-      principalId: current?.identity?.principalId ?? world.newGuid(),
       tenantId: world.tenantId,
+      principalId: current?.identity?.principalId ?? world.newGuid(),
+      createdAt: current?.identity?.createdAt ?? now().toISOString(),
     };
   }
 
@@ -494,7 +553,7 @@ export function renderResource(kind: ResourceKind, resource: Resource, world: Wo
     ...(resource.tags === undefined ? {} : { tags: resource.tags }),
     ...(resource.sku === undefined ? {} : { sku: resource.sku }),
     ...(resource.zones === undefined ? {} : { zones: resource.zones }),
-    ...(resource.identity === undefined ? {} : { identity: resource.identity }),
+    ...(resource.identity === undefined ? {} : { identity: renderIdentity(resource.identity) }),
     ...(resource.type === 'Microsoft.Compute/disks' ? managedBy(kind, resource, world) : {}),
     properties: {
       ...(kind.writes === 'sync' ? {} : { provisioningState: resource.provisioningState }),
@@ -502,6 +561,17 @@ export function renderResource(kind: ResourceKind, resource: Resource, world: Wo
       ...kind.render(resource, world),
     },
   };
+}
+
+export function renderIdentity({ createdAt: _createdAt, ...shown }: ManagedIdentity): JsonObject {
+  return shown;
+}
+
+/** The action that a list of resources asks for each of them. */
+function readActionOf(type: string): string {
+  return type === 'Microsoft.Resources/resourceGroups'
+    ? 'Microsoft.Resources/subscriptions/resourceGroups/read'
+    : `${type}/read`;
 }
 
 function managedBy(_kind: ResourceKind, disk: Resource, world: World): JsonObject {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { writeFileAtomically } from '../../processes/owned-process';
+import { CERTIFICATE_AUTHORITY_NAME } from '../machines/trust';
 
 /** Names that the lab's certificate is valid for; guests may know Azure's names by the lab's own addresses. */
 const NAMES = [
@@ -37,7 +38,7 @@ export async function ensureCertificates(directory: string, now: Date = new Date
     const keys = await generateKeys();
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: serialNumber(),
-      name: 'CN=hadb lab certificate authority',
+      name: CERTIFICATE_AUTHORITY_NAME,
       notBefore: new Date(now.getTime() - DAY_MS),
       notAfter: new Date(now.getTime() + 3650 * DAY_MS),
       signingAlgorithm: ALGORITHM,

@@ -6,12 +6,16 @@ import { portOf } from '../lab-document';
 import type { LabDocument } from '../lab-document';
 import { createArmHandler } from './arm';
 import type { ArmRequest } from './arm-http';
+import { createAccess } from './authorization/access';
+import { openRoleRegistry } from './authorization/registry';
 import { ensureCertificates } from './certificates';
 import { createFaults } from './faults';
 import type { LinkFaults } from './faults';
+import { startGuestServer } from './guest-server';
 import { createTokenIssuer } from './identity';
 import type { MachineHost } from './machine-host';
 import { createMachineRoom } from './machine-room';
+import { createMetadataService } from './metadata-service';
 import { createOperationKinds } from './operation-kinds';
 import { createOperations } from './operations';
 import type { Operations } from './operations';
@@ -36,6 +40,8 @@ export interface ControlOptions {
   /** Total regional cores; Azure begins with 10. */
   coreLimit?: number;
   tokenLifetimeSeconds?: number;
+  /** How long a new role assignment, and a new identity, stay unknown, ms. Azure: seconds, ten minutes at most. */
+  rolePropagationMs?: number;
   log?: (line: string) => void;
   now?: () => Date;
 }
@@ -48,6 +54,8 @@ export interface Control {
 
 const PROVISIONING_TIMEOUT_MS = 5 * 60_000;
 const CORE_LIMIT = 20;
+/** Long enough that a client which does not wait is found out, short enough to wait for. */
+const ROLE_PROPAGATION_MS = 1000;
 
 /** The lab's control plane: Azure Resource Manager, the token endpoint and the faults API on one HTTPS port. */
 export async function createControl(options: ControlOptions): Promise<Control> {
@@ -76,6 +84,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     store,
     host,
     subscriptionId: document.subscriptionId,
+    authorityFile: certificates.caFile,
     newGuid: () => randomUUID(),
     now,
   });
@@ -93,6 +102,8 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   });
   const operations: Operations = createOperations({ store, kinds, log, now });
 
+  const propagationMs = options.rolePropagationMs ?? ROLE_PROPAGATION_MS;
+  const registry = openRoleRegistry(directory);
   const injected = new WeakMap<ArmRequest, { code: string; message: string }>();
   const arm = createArmHandler({
     store,
@@ -101,6 +112,9 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     machines,
     pacing: options.pacing ?? 'quick',
     now,
+    registry,
+    access: createAccess({ registry, ownerObjectId: document.objectId, propagationMs, now }),
+    authorization: { ownerObjectId: document.objectId, principalReplicationMs: propagationMs },
     takeInjectedFailure: (request) => injected.get(request),
   });
   const principal = {
@@ -141,6 +155,12 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     faults.close();
     throw error;
   });
+  const guests = await startGuestServer({
+    stateDirectory,
+    metadata: createMetadataService({ world, issuer }),
+    management: { accept: (socket) => server.acceptGuest(socket) },
+    log,
+  });
   operations.resume();
 
   return {
@@ -149,6 +169,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
       return status();
     },
     async close() {
+      await guests.close();
       await server.close();
       await operations.close();
       await planner.close();

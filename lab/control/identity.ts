@@ -13,14 +13,34 @@ export interface Principal {
 export interface TokenIssuer {
   /** Answers `POST /{tenant}/oauth2/v2.0/token`. */
   issue(tenant: string, form: URLSearchParams, authorization: string | undefined): TokenAnswer;
-  /** Throws 401 as ARM does, unless the header holds a valid token for it. */
-  assertAuthorized(authorization: string | undefined): void;
+  /** A token for a machine's identity, as the metadata service hands it out. */
+  issueForIdentity(identity: Caller & { resourceId: string; audience: string }): IdentityToken;
+  /** The audience in the form of a claim; undefined for a resource that the lab has no tokens for. */
+  audienceOf(resource: string): string | undefined;
+  /** Whose valid token the header holds; throws 401 as ARM does when it holds none. */
+  assertAuthorized(authorization: string | undefined): Caller;
+}
+
+/** Whose token a request carries. */
+export interface Caller {
+  objectId: string;
+  clientId: string;
+}
+
+export interface IdentityToken {
+  token: string;
+  /** Seconds since 1970. */
+  issuedAt: number;
+  expiresAt: number;
 }
 
 export interface TokenAnswer {
   status: number;
   body: Record<string, unknown>;
 }
+
+/** Azure's tokens for managed identities live for a day. */
+const IDENTITY_LIFETIME_SECONDS = 24 * 3600;
 
 const AUDIENCES = new Set(['https://management.azure.com', 'https://management.core.windows.net']);
 
@@ -50,7 +70,41 @@ export function createTokenIssuer(options: {
       },
     });
 
+  const render = (claims: Record<string, unknown>): string => {
+    const content = `${encode({ typ: 'JWT', alg: 'HS256' })}.${encode({
+      iss: `https://sts.windows.net/${principal.tenantId}/`,
+      tid: principal.tenantId,
+      idtyp: 'app',
+      uti: randomBytes(12).toString('base64url'),
+      ver: '1.0',
+      ...claims,
+    })}`;
+    return `${content}.${sign(content)}`;
+  };
+  const audienceOf = (resource: string): string | undefined => {
+    const bare = resource.replace(/\/+$/, '');
+    return AUDIENCES.has(bare) ? bare : undefined;
+  };
+
   return {
+    audienceOf,
+
+    issueForIdentity({ objectId, clientId, resourceId, audience }) {
+      const issuedAt = seconds();
+      const expiresAt = issuedAt + IDENTITY_LIFETIME_SECONDS;
+      const token = render({
+        aud: audience,
+        iat: issuedAt,
+        nbf: issuedAt,
+        exp: expiresAt,
+        appid: clientId,
+        oid: objectId,
+        sub: objectId,
+        xms_mirid: resourceId,
+      });
+      return { token, issuedAt, expiresAt };
+    },
+
     issue(tenant, form, authorization) {
       const refuse = (status: number, error: string, code: number, text: string): TokenAnswer => {
         const trace = randomUUID();
@@ -116,11 +170,8 @@ export function createTokenIssuer(options: {
         );
       }
       const scope = form.get('scope') ?? form.get('resource') ?? '';
-      const audience = scope
-        .split(' ')[0]
-        ?.replace(/\/\.default$/, '')
-        .replace(/\/+$/, '');
-      if (audience === undefined || !AUDIENCES.has(audience)) {
+      const audience = audienceOf((scope.split(' ')[0] ?? '').replace(/\/\.default$/, ''));
+      if (audience === undefined) {
         return refuse(
           400,
           'invalid_scope',
@@ -130,19 +181,13 @@ export function createTokenIssuer(options: {
         );
       }
       const issuedAt = seconds();
-      const header = encode({ typ: 'JWT', alg: 'HS256' });
-      const payload = encode({
+      const token = render({
         aud: audience,
-        iss: `https://sts.windows.net/${principal.tenantId}/`,
         iat: issuedAt,
         nbf: issuedAt,
         exp: issuedAt + lifetimeSeconds,
         appid: principal.clientId,
         oid: principal.objectId,
-        tid: principal.tenantId,
-        idtyp: 'app',
-        uti: randomBytes(12).toString('base64url'),
-        ver: '1.0',
       });
       return {
         status: 200,
@@ -150,7 +195,7 @@ export function createTokenIssuer(options: {
           token_type: 'Bearer',
           expires_in: lifetimeSeconds,
           ext_expires_in: lifetimeSeconds,
-          access_token: `${header}.${payload}.${sign(`${header}.${payload}`)}`,
+          access_token: token,
         },
       };
     },
@@ -173,7 +218,8 @@ export function createTokenIssuer(options: {
       const claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as {
         exp: number;
         aud: string;
-        tid: string;
+        oid: string;
+        appid: string;
       };
       if (!AUDIENCES.has(claims.aud)) {
         throw unauthorized(
@@ -189,6 +235,7 @@ export function createTokenIssuer(options: {
             `'${now().toISOString()}'.`,
         );
       }
+      return { objectId: claims.oid, clientId: claims.appid };
     },
   };
 }

@@ -1,7 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { randomBytes, randomInt } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { GUEST_SERVICES } from '../guest-services';
 import { PACKAGE_MIRROR_ADDRESS } from '../model';
 import type { Machine, MachineDriver, MachineState, Provisioning, Wiring } from '../model';
 import { ArmError } from './arm-error';
@@ -45,9 +46,12 @@ export function createMachineRoom(options: {
   store: Store;
   host: MachineHost;
   subscriptionId: string;
+  /** The lab's certificate authority, which guests trust. */
+  authorityFile: string;
   newGuid: () => string;
   now: () => Date;
 }): MachineRoom {
+  const { authorityFile } = options;
   const { directory, store, host, subscriptionId, newGuid, now } = options;
 
   const read = (id: string): VirtualMachine => {
@@ -216,6 +220,10 @@ export function createMachineRoom(options: {
         prefixLength: prefix.length,
         // The first usable address of a subnet is its gateway, as in Azure.
         gateway: formatAddress(prefix.base + 1),
+        hosts: GUEST_SERVICES.flatMap(({ hostName, address }) =>
+          hostName === undefined ? [] : [{ name: hostName, address }],
+        ),
+        certificateAuthority: readFileSync(authorityFile, 'utf8'),
         ...(vm.hidden.image === 'clean' ? { packageMirror: PACKAGE_MIRROR_ADDRESS } : {}),
       };
       await host.writeProvisioningDisk(machine.provisioningDisk, provisioning);

@@ -22,6 +22,7 @@ async function main(): Promise<void> {
       state: { type: 'string' },
       pacing: { type: 'string', default: 'quick' },
       'provisioning-timeout': { type: 'string' },
+      'role-propagation': { type: 'string' },
     },
   });
   const stateDirectory = values.state;
@@ -41,6 +42,9 @@ async function main(): Promise<void> {
     ...(values['provisioning-timeout'] === undefined
       ? {}
       : { provisioningTimeoutMs: Number(values['provisioning-timeout']) * 1000 }),
+    ...(values['role-propagation'] === undefined
+      ? {}
+      : { rolePropagationMs: Number(values['role-propagation']) * 1000 }),
     log,
   });
   log(`control is ready on 127.0.0.1:${control.port}, process ${process.pid}`);

@@ -8,7 +8,8 @@ import type { ArmPath } from './resource-id';
 import { RESOURCE_KINDS } from './resources/kinds';
 import type { JsonObject } from './resources/resource';
 
-const NAMESPACES = ['Microsoft.Compute', 'Microsoft.Network', 'Microsoft.Resources'];
+const NAMESPACES = ['Microsoft.Authorization', 'Microsoft.Compute', 'Microsoft.Network', 'Microsoft.Resources'];
+const AUTHORIZATION_TYPES = ['Microsoft.Authorization/roleAssignments', 'Microsoft.Authorization/roleDefinitions'];
 
 /** What clients ask before they begin: subscriptions, tenants, locations, providers. */
 export function createProviderRoutes(arm: Arm) {
@@ -34,11 +35,13 @@ export function createProviderRoutes(arm: Arm) {
     namespace,
     registrationPolicy: 'RegistrationRequired',
     registrationState: 'Registered',
-    resourceTypes: RESOURCE_KINDS.filter(({ type }) => type.startsWith(`${namespace}/`)).map(({ type }) => ({
-      resourceType: type.slice(namespace.length + 1),
-      locations: LOCATIONS,
-      apiVersions: supportedApiVersions(type).toReversed(),
-    })),
+    resourceTypes: [...RESOURCE_KINDS.map(({ type }): string => type), ...AUTHORIZATION_TYPES]
+      .filter((type) => type.startsWith(`${namespace}/`))
+      .map((type) => ({
+        resourceType: type.slice(namespace.length + 1),
+        locations: LOCATIONS,
+        apiVersions: supportedApiVersions(type).toReversed(),
+      })),
   });
 
   return {

@@ -15,7 +15,7 @@ import { parseFilter } from './resource-filter';
 import type { JsonObject, Resource } from './resources/resource';
 import type { ResourceGroup } from './resources/resource-group';
 import { assertTags } from './tag-routes';
-import { renderResource } from './arm';
+import { renderIdentity, renderResource } from './arm';
 
 const GROUP_LOCATION_ERRORS = {
   unavailable: (given: string) =>
@@ -124,7 +124,7 @@ export function createResourceGroupRoutes(arm: Arm, status: OperationStatusRoute
       location: resource.location,
       ...(resource.tags === undefined ? {} : { tags: resource.tags }),
       ...(resource.sku === undefined ? {} : { sku: resource.sku }),
-      ...(resource.identity === undefined ? {} : { identity: resource.identity }),
+      ...(resource.identity === undefined ? {} : { identity: renderIdentity(resource.identity) }),
       ...(resource.zones === undefined ? {} : { zones: resource.zones }),
       ...(managedBy === undefined ? {} : { managedBy }),
       ...(expand.includes('createdtime') ? { createdTime: resource.createdAt } : {}),

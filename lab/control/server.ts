@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { ArmHandler } from './arm';
 import { ArmError } from './arm-error';
 import type { ArmRequest, ArmResponse } from './arm-http';
@@ -14,6 +14,8 @@ import { messageOf } from '../../processes/error-message';
 
 export interface ControlServer {
   readonly port: number;
+  /** Takes a connection of a guest: to Resource Manager, and to nothing else of the lab. */
+  acceptGuest(socket: Socket): void;
   close(): Promise<void>;
 }
 
@@ -40,7 +42,7 @@ export async function startServer(options: {
 }): Promise<ControlServer> {
   const { certificates, arm, issuer, principal, faults, faultsToken, health, prepareFailure, log } = options;
 
-  const server = createServer({ key: certificates.key, cert: certificates.chain }, (request, response) => {
+  const receive = (from: 'host' | 'guest') => (request: IncomingMessage, response: ServerResponse) => {
     const started = performance.now();
     response.on('close', () => {
       const path = (request.url ?? '').replace(faultsToken, '...').replace(/[?&][tcsh]=.*$/, '');
@@ -49,16 +51,21 @@ export async function startServer(options: {
           `${Math.round(performance.now() - started)} ms`,
       );
     });
-    void respond(request, response);
-  });
+    void respond(request, response, from);
+  };
+  const tls = { key: certificates.key, cert: certificates.chain };
+  const server = createServer(tls, receive('host'));
+  // Never listens: its connections come in by wire.
+  const guestServer = createServer(tls, receive('guest'));
   // Clients keep connections; a restart must not wait for them, and they re-connect by themselves.
   server.keepAliveTimeout = 30_000;
+  guestServer.keepAliveTimeout = 30_000;
 
-  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(request: IncomingMessage, response: ServerResponse, from: 'host' | 'guest'): Promise<void> {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     try {
-      const answer = await route(request, gone.signal);
+      const answer = await route(request, gone.signal, from);
       if (answer === 'dropped') request.socket.destroy();
       else send(request, response, answer);
     } catch (error) {
@@ -83,13 +90,17 @@ export async function startServer(options: {
     return { status: 500, body: { error: { code: 'InternalServerError', message: `The lab failed: ${message}` } } };
   }
 
-  async function route(request: IncomingMessage, signal: AbortSignal): Promise<ArmResponse | 'dropped'> {
+  async function route(
+    request: IncomingMessage,
+    signal: AbortSignal,
+    from: 'host' | 'guest',
+  ): Promise<ArmResponse | 'dropped'> {
     const origin = `https://${request.headers.host ?? `${ADDRESS}:${options.port}`}`;
     // Not by base URL: clients send paths with two leading slashes, which would read as a host.
     const url = new URL(`${origin}${request.url ?? '/'}`);
     const parts = url.pathname.split('/').filter((part) => part !== '');
     const method = request.method ?? 'GET';
-    if (parts[0] === 'lab') return labRoute(method, parts.slice(1), request);
+    if (parts[0] === 'lab' && from === 'host') return labRoute(method, parts.slice(1), request);
 
     const struck = faults.strike(method, `${url.pathname}${url.search}`);
     for (const { action } of struck) {
@@ -102,7 +113,7 @@ export async function startServer(options: {
       }
     }
     const answer =
-      (await identityRoute(method, parts, url, request)) ??
+      (from === 'host' ? await identityRoute(method, parts, url, request) : undefined) ??
       (await armRoute(method, url, origin, request, signal, struck));
     return struck.some(({ action }) => action.kind === 'dropResponse') ? 'dropped' : answer;
   }
@@ -115,8 +126,8 @@ export async function startServer(options: {
     signal: AbortSignal,
     struck: readonly ArmFault[],
   ): Promise<ArmResponse> {
-    issuer.assertAuthorized(request.headers.authorization);
     const armRequest: ArmRequest = {
+      caller: issuer.assertAuthorized(request.headers.authorization),
       method,
       path: decodePath(url.pathname),
       query: new Map([...url.searchParams].map(([name, value]) => [name.toLowerCase(), value])),
@@ -219,6 +230,7 @@ export async function startServer(options: {
 
   return {
     port: (server.address() as AddressInfo).port,
+    acceptGuest: (socket) => void guestServer.emit('connection', socket),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();

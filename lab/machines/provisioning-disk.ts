@@ -3,6 +3,8 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { renderTar, type TarEntry } from '../images/tar';
 import type { Provisioning } from '../model';
 import { parseCustomData } from './custom-data';
+import type { FirstBoot } from './custom-data';
+import { CERTIFICATE_AUTHORITY_HASH } from './trust';
 
 /**
  * Writes the disk that the guest's first-boot unit reads: a tar of small files, one value each, so that the guest needs
@@ -30,7 +32,7 @@ export function renderProvisioningArchive(provisioning: Provisioning): Buffer {
     secret('authorized-keys', provisioning.authorizedKeys.map((key) => `${key.trim()}\n`).join('')),
     ...(provisioning.packageMirror === undefined ? [] : [line('package-mirror', provisioning.packageMirror)]),
     ...firstBoot.hostKeys.map(({ name, content }) => secret(`host-keys/${name}`, content)),
-    ...firstBoot.files.flatMap(({ path, mode, owner, append, content }, index) => {
+    ...[...cloudFiles(provisioning), ...firstBoot.files].flatMap(({ path, mode, owner, append, content }, index) => {
       const directory = `write-files/${String(index).padStart(3, '0')}`;
       return [
         line(`${directory}/path`, path),
@@ -42,4 +44,30 @@ export function renderProvisioningArchive(provisioning: Provisioning): Buffer {
     }),
     ...firstBoot.scripts.map((script, index) => secret(`commands/${String(index).padStart(3, '0')}`, script)),
   ]);
+}
+
+/**
+ * What makes the cloud's own names and certificates good in the guest, as files for the first-boot unit: an image knows no
+ * lab. The authority goes where `update-ca-certificates` finds it at its next run, and to the two places that this would
+ * write it: the bundle (Python's requests, curl) and the hashed directory (OpenSSL).
+ */
+function cloudFiles({ hosts = [], certificateAuthority }: Provisioning): FirstBoot['files'] {
+  const file = (path: string, text: string, append: boolean) => ({
+    path,
+    mode: '0644',
+    owner: 'root:root',
+    append,
+    content: Buffer.from(text),
+  });
+  const names = hosts.map(({ name, address }) => `${address} ${name}\n`).join('');
+  return [
+    ...(names === '' ? [] : [file('/etc/hosts', names, true)]),
+    ...(certificateAuthority === undefined
+      ? []
+      : [
+          file('/usr/local/share/ca-certificates/hadb-lab.crt', certificateAuthority, false),
+          file('/etc/ssl/certs/ca-certificates.crt', certificateAuthority, true),
+          file(`/etc/ssl/certs/${CERTIFICATE_AUTHORITY_HASH}.0`, certificateAuthority, false),
+        ]),
+  ];
 }

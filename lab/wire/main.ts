@@ -22,12 +22,13 @@ async function main(): Promise<void> {
     options: {
       state: { type: 'string' },
       qemu: { type: 'string' },
+      'guest-socket': { type: 'string' },
       'debian-mirror': { type: 'string' },
       'debian-security-mirror': { type: 'string' },
     },
   });
   if (values.state === undefined)
-    throw new Error('usage: main.js --state DIRECTORY [--qemu COMMAND] [--debian-mirror URL]');
+    throw new Error('usage: main.js --state DIRECTORY [--guest-socket FILE] [--qemu COMMAND] [--debian-mirror URL]');
   makePrivateDirectory(values.state);
   const other = await createWireClient(values.state, { timeoutMs: 2000 })
     .health()
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
     stateDirectory: values.state,
     log,
     ...(values.qemu === undefined ? {} : { qemu: values.qemu }),
+    ...(values['guest-socket'] === undefined ? {} : { guestSocketFile: values['guest-socket'] }),
     readMirrorBases: () => {
       const bases = readMirrorBases();
       return {

@@ -41,6 +41,8 @@ export interface Switch {
   applyFaults(faults: readonly ActiveFault[]): void;
   /** Sends a packet of the platform (a probe) to a machine, through security groups and faults; false if nobody has the address. */
   sendFromPlatform(target: Target, datagram: Buffer): boolean;
+  /** Sends a packet of a service to the machine of that address in the network. */
+  sendFromService(virtualNetwork: string, service: string, datagram: Buffer): void;
   /** Whether the target's security groups let a packet from outside in; the balancer knows the client's real address. */
   judgeInbound(target: Target, packet: Omit<Packet, 'direction' | 'destination'>): Verdict;
   hasMachine(target: Target): boolean;
@@ -65,6 +67,16 @@ export interface NetworkSegment {
   prefixes: readonly string[];
   ports: readonly NetworkPort[];
   gateway?: GatewayPort;
+  /** What machines, and nobody else, may ask of the cloud itself. */
+  services?: readonly ServicePort[];
+}
+
+export interface ServicePort {
+  /** What faults call it by. */
+  name: string;
+  address: string;
+  /** Whether security groups judge what goes there. */
+  judged: boolean;
 }
 
 /** The end of the gateway: what connects from outside, and services that guests may ask. */
@@ -120,11 +132,15 @@ export interface SwitchOptions {
   random: () => number;
   /** A frame for the platform's address, from the machine with that address. */
   onPlatformDatagram: (virtualNetwork: string, source: number, datagram: Buffer) => void;
+  /** A frame for a service, from the machine with that address: it has been checked that the port has it. */
+  onServiceDatagram?: (virtualNetwork: string, service: string, source: number, datagram: Buffer) => void;
   now: () => number;
 }
 
 interface End {
-  readonly kind: 'machine' | 'gateway' | 'platform';
+  readonly kind: 'machine' | 'gateway' | 'platform' | 'service';
+  /** False for what the security groups of Azure do not see. */
+  readonly judged: boolean;
   /** Whatever makes it another end when it changes. */
   readonly identity: string;
   readonly index: number;
@@ -251,7 +267,8 @@ export function createSwitch(options: SwitchOptions): Switch {
   function forward(source: End, datagram: Buffer): void {
     const address = readUint32(datagram, OFFSET.ip.destination);
     const destination = source.network.ends.get(address);
-    if (destination === undefined || destination === source) {
+    const barred = destination?.kind === 'service' && source.kind !== 'machine';
+    if (destination === undefined || destination === source || barred) {
       source.counters.dropped.unroutable += 1;
       return;
     }
@@ -288,10 +305,11 @@ export function createSwitch(options: SwitchOptions): Switch {
       destination: readUint32(datagram, OFFSET.ip.destination),
       destinationPort: ported ? destinationPort : undefined,
     };
-    const denial =
-      findDenial(source.groups, { direction: 'Outbound', ...packet }) ??
-      // What comes out of the gateway was judged already, by the balancer, with the client's real address.
-      (source.kind === 'gateway' ? undefined : findDenial(destination.groups, { direction: 'Inbound', ...packet }));
+    const denial = !destination.judged
+      ? undefined
+      : (findDenial(source.groups, { direction: 'Outbound', ...packet }) ??
+        // What comes out of the gateway was judged already, by the balancer, with the client's real address.
+        (source.kind === 'gateway' ? undefined : findDenial(destination.groups, { direction: 'Inbound', ...packet })));
     if (denial !== undefined) {
       source.counters.dropped.denied += 1;
       recordDenial(packet, denial);
@@ -355,6 +373,11 @@ export function createSwitch(options: SwitchOptions): Switch {
       options.onPlatformDatagram(destination.network.name, readUint32(datagram, OFFSET.ip.source), datagram);
       return;
     }
+    if (destination.kind === 'service') {
+      const source = readUint32(datagram, OFFSET.ip.source);
+      options.onServiceDatagram?.(destination.network.name, destination.names[0] ?? '', source, datagram);
+      return;
+    }
     if (!destination.open || destination.socket === undefined) return;
     destination.mac.copy(datagram, OFFSET.destinationMac);
     FABRIC_MAC.copy(datagram, OFFSET.sourceMac);
@@ -385,11 +408,13 @@ export function createSwitch(options: SwitchOptions): Switch {
     input: Pick<End, 'kind' | 'identity' | 'network' | 'address' | 'mac' | 'names'> & {
       port?: NetworkPort;
       wiring?: Wiring;
+      judged?: boolean;
     },
   ): End {
     const { kind, identity, network, address, mac, names, wiring } = input;
     return {
       kind,
+      judged: input.judged ?? true,
       identity,
       index: nextIndex++,
       network,
@@ -503,13 +528,31 @@ export function createSwitch(options: SwitchOptions): Switch {
           names: [GATEWAY_NAME, 'platform'],
         }),
     };
+    const services = (segment.services ?? []).map((service) => {
+      const serviceIdentity = serviceIdentityOf(segment.name, service.name);
+      return {
+        identity: serviceIdentity,
+        groups: [],
+        create: () =>
+          createEnd({
+            kind: 'service',
+            identity: serviceIdentity,
+            network,
+            address: parseAddress(service.address),
+            mac: DEAD_MAC,
+            names: [service.name],
+            judged: service.judged,
+          }),
+      };
+    });
     const { gateway } = segment;
-    if (gateway === undefined) return [...machines, platform];
+    if (gateway === undefined) return [...machines, platform, ...services];
     const identity = ['gateway', segment.name, gateway.address, ...wiringKey(gateway.wiring)].join(' ');
     const address = parseAddress(gateway.address);
     return [
       ...machines,
       platform,
+      ...services,
       {
         identity,
         wiring: gateway.wiring,
@@ -600,6 +643,13 @@ export function createSwitch(options: SwitchOptions): Switch {
       forward(platform, datagram);
       return true;
     },
+    sendFromService(virtualNetwork, service, datagram) {
+      const end = ends.get(serviceIdentityOf(virtualNetwork, service));
+      if (end === undefined) return;
+      end.counters.framesIn += 1;
+      end.counters.bytesIn += datagram.length;
+      forward(end, datagram);
+    },
     judgeInbound(target, packet) {
       const end = find(target);
       if (end === undefined) return { access: 'Deny', rule: '(no machine has this address)' };
@@ -609,12 +659,22 @@ export function createSwitch(options: SwitchOptions): Switch {
       return denial;
     },
     hasMachine: (target) => find(target) !== undefined,
-    ends: () => [...ends.values()].filter((end) => end.kind === 'machine').map((end) => end.names),
+    ends: () => {
+      const named = [...ends.values()].filter(({ kind }) => kind === 'machine' || kind === 'service');
+      const seen = new Set<string>();
+      return named.flatMap(({ kind, names }) => {
+        const name = names[0] ?? '';
+        // Each virtual network has the same services.
+        if (kind === 'service' && seen.has(name)) return [];
+        seen.add(name);
+        return [names];
+      });
+    },
     counters: () =>
       [...ends.values()].map((end) => ({
         ...end.counters,
         dropped: { ...end.counters.dropped },
-        open: end.open || end.kind === 'platform',
+        open: end.open || end.kind === 'platform' || end.kind === 'service',
       })),
     recentDenials: () => denials,
     async close() {
@@ -623,6 +683,10 @@ export function createSwitch(options: SwitchOptions): Switch {
       await Promise.resolve();
     },
   };
+}
+
+function serviceIdentityOf(virtualNetwork: string, service: string): string {
+  return `service ${virtualNetwork} ${service}`;
 }
 
 function pairKey(first: End, second: End): number {

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '../../processes/error-message';
 import { writeFileAtomically } from '../../processes/owned-process';
+import { GUEST_SERVICES } from '../guest-services';
 import type { LinkFault, NetworkPlan } from '../model';
 import type { ActiveFault } from './faults';
 import { activate, isExpired, unknownEnds } from './faults';
 import { createFrontends } from './frontends';
 import type { Forward, Gateway } from './gateway';
 import { createGateway, gatewayDirectory, stopOtherGateways } from './gateway';
+import { createGuestServices } from './guest-services';
 import type { Log } from './log';
 import { createNameServer } from './names';
 import type { MirrorBases } from './package-mirror';
@@ -49,6 +51,8 @@ export interface WireOptions {
   /** Uniform in [0, 1): which frames a lossy link loses. */
   random?: () => number;
   now?: () => number;
+  /** Control's socket for what guests ask of the cloud; without it they reach nothing of it. */
+  guestSocketFile?: string;
   /** Where guests' packages come from; by default this host's apt sources. */
   readMirrorBases?: () => MirrorBases;
 }
@@ -105,7 +109,21 @@ export async function createWire(options: WireOptions): Promise<Wire> {
     random: options.random ?? Math.random,
     now,
     onPlatformDatagram: (network, source, datagram) => prober.receive(network, source, datagram),
+    onServiceDatagram: (network, service, source, datagram) =>
+      guestServices?.receive(network, service, source, datagram),
   });
+  const guestServices =
+    options.guestSocketFile === undefined
+      ? undefined
+      : createGuestServices({
+          socketFile: options.guestSocketFile,
+          machineAt: (network, address) =>
+            plan?.ports.find(
+              (port) => port.address === address && plan !== undefined && networkOf(plan, port) === network,
+            )?.machine,
+          send: (network, service, datagram) => fabric.sendFromService(network, service, datagram),
+          log,
+        });
   const prober = createProber({ log, now, send: (target, datagram) => fabric.sendFromPlatform(target, datagram) });
   const frontends = createFrontends({
     log,
@@ -207,6 +225,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
           name,
           prefixes: prefixesOf(wanted, name),
           ports: wanted.ports.filter((port) => networkOf(wanted, port) === name),
+          services: guestServices === undefined ? [] : GUEST_SERVICES,
         };
         const port = await gateways.get(name)?.port();
         if (port === undefined) return segment;
@@ -388,6 +407,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       clearTimeout(retry);
       clearInterval(faultTick);
       await tail;
+      guestServices?.close();
       prober.close();
       await frontends.close();
       for (const gateway of gateways.values()) {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
@@ -11,6 +11,8 @@ import { readDirectorySettings } from '../../settings';
  */
 export interface RealTools {
   run(script: string, options?: RunOptions): RunResult;
+  /** The same while this process goes on, so that the script can talk to its servers. */
+  runBeside(script: string, options?: RunOptions): Promise<RunResult>;
 }
 
 export interface RunOptions {
@@ -18,6 +20,8 @@ export interface RunOptions {
   files?: Readonly<Record<string, string>>;
   input?: string;
   timeoutMs?: number;
+  /** A directory of this computer that the script finds as `/host`: Unix sockets lead out of its network namespace. */
+  hostDirectory?: string;
 }
 
 export interface RunResult {
@@ -26,20 +30,50 @@ export interface RunResult {
   stderr: string;
 }
 
-const SUITES = {
-  bookworm: ['mariadb-server', 'mariadb-client', 'python3-minimal'],
-  sid: ['mysql-server', 'mysql-client'],
-} as const;
+interface Tree {
+  suite: string;
+  packages: readonly string[];
+  /** Of a package's files these patterns of dpkg stay away, or come back. */
+  dpkgOptions?: readonly string[];
+}
 
-const PACKAGES = `dash bash coreutils sed grep gawk mawk procps hostname util-linux mount findutils diffutils perl-base
+const CLUSTER_PACKAGES =
+  `dash bash coreutils sed grep gawk mawk procps hostname util-linux mount findutils diffutils perl-base
 psmisc kmod fdisk e2fsprogs xfsprogs openssl socat libxml2-utils
 drbd-utils corosync pacemaker pacemaker-cli-utils resource-agents`.split(/\s+/);
 
+const AZURE_MODULES = '/usr/lib/python3/dist-packages/azure/mgmt';
+
+const TREES = {
+  bookworm: {
+    suite: 'bookworm',
+    packages: [...CLUSTER_PACKAGES, 'mariadb-server', 'mariadb-client', 'python3-minimal'],
+  },
+  sid: { suite: 'sid', packages: [...CLUSTER_PACKAGES, 'mysql-server', 'mysql-client'] },
+  /** The fence agent of Azure with what it needs of Azure's Python modules: all of them are half a gigabyte. */
+  fencing: {
+    suite: 'bookworm',
+    packages:
+      'dash bash coreutils sed grep procps util-linux mount iproute2 curl openssl ca-certificates python3 fence-agents python3-azure'.split(
+        ' ',
+      ),
+    dpkgOptions: [
+      `path-exclude=${AZURE_MODULES}/*/*`,
+      `path-include=${AZURE_MODULES}/core/*`,
+      `path-include=${AZURE_MODULES}/compute/*`,
+      `path-include=${AZURE_MODULES}/network/*`,
+    ],
+  },
+} as const satisfies Record<string, Tree>;
+
 /** @throws Error that says what is missing when the tree cannot be made. */
-export function realTools(suite: keyof typeof SUITES): RealTools {
+export function realTools(name: keyof typeof TREES): RealTools {
   requireTools(['unshare', 'mount', 'hostname']);
-  const tree = ensureTree(suite);
-  return { run: (script, options = {}) => runIn(tree, script, options) };
+  const tree = ensureTree(name);
+  return {
+    run: (script, options = {}) => runIn(tree, script, options),
+    runBeside: (script, options = {}) => runBeside(tree, script, options),
+  };
 }
 
 function requireTools(tools: readonly string[]): void {
@@ -52,14 +86,14 @@ function requireTools(tools: readonly string[]): void {
 }
 
 /** Root of the extracted packages. */
-export function ensureTree(suite: keyof typeof SUITES): string {
-  const packages = [...PACKAGES, ...SUITES[suite]];
+export function ensureTree(name: keyof typeof TREES): string {
+  const { suite, packages, dpkgOptions = [] }: Tree = TREES[name];
   const key = createHash('sha256')
-    .update([suite, ...packages, 'layout 1'].join(' '))
+    .update([suite, ...packages, ...dpkgOptions, 'layout 1'].join(' '))
     .digest('hex')
     .slice(0, 16);
   const directory = join(readDirectorySettings().cacheDirectory, 'test-tools');
-  const tree = join(directory, `${suite}-${key}`);
+  const tree = join(directory, `${name}-${key}`);
   if (existsSync(tree)) {
     try {
       // Says that it is in use: old ones go when a new one is made.
@@ -71,9 +105,9 @@ export function ensureTree(suite: keyof typeof SUITES): string {
   }
   requireTools(['mmdebstrap', 'flock', 'unshare']);
   mkdirSync(directory, { recursive: true });
-  const arguments_ = [tree, suite, packages.join(',')];
+  const arguments_ = [tree, name, suite, packages.join(','), ...dpkgOptions.map((option) => `--dpkgopt=${option}`)];
   // Jest runs test files in several processes: one makes the tree, the others wait for it.
-  const made = spawnSync('flock', [join(directory, `${suite}.lock`), 'sh', '-c', MAKE, 'sh', ...arguments_], {
+  const made = spawnSync('flock', [join(directory, `${name}.lock`), 'sh', '-c', MAKE, 'sh', ...arguments_], {
     encoding: 'utf8',
     timeout: 900_000,
   });
@@ -85,19 +119,25 @@ export function ensureTree(suite: keyof typeof SUITES): string {
   return tree;
 }
 
-/** Shell, under the suite's lock: its other trees that no test has used for a week. */
-export function removeOldTrees(tree: string, suite: string): string {
+/** Shell, under the tree's lock: its older versions that no test has used for a week. */
+export function removeOldTrees(tree: string, name: string): string {
   const hexadecimal = '[0-9a-f]'.repeat(16);
-  return `find "$(dirname ${tree})" -mindepth 1 -maxdepth 1 -type d -name ${suite}-'${hexadecimal}' ! -path ${tree} -mtime +7 | while read -r old; do
+  return `find "$(dirname ${tree})" -mindepth 1 -maxdepth 1 -type d -name ${name}-'${hexadecimal}' ! -path ${tree} -mtime +7 | while read -r old; do
   mv "$old" "$old.removed" && rm -rf --one-file-system "$old.removed" || echo "old tools stay in $old" >&2
 done`;
 }
 
-/** `$1` tree, `$2` suite, `$3` packages. The accounts are those that the maintainer scripts, which do not run, would make. */
+/**
+ * `$1` tree, `$2` its name, `$3` suite, `$4` packages, then further options. The accounts are those that the maintainer
+ * scripts, which do not run, would make.
+ */
 const MAKE = `set -eu
-[ ! -d "$1" ] || exit 0
-rm -rf "$1.unfinished"
-mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include="$3" "$2" "$1.unfinished"
+tree=$1 name=$2 suite=$3 packages=$4
+shift 4
+[ ! -d "$tree" ] || exit 0
+rm -rf "$tree.unfinished"
+mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include="$packages" "$@" "$suite" "$tree.unfinished"
+set -- "$tree" "$name"
 cd "$1.unfinished"
 printf '%s\n' root:x:0:0::/root:/bin/sh mysql:x:105:110::/nonexistent:/bin/false hacluster:x:106:111::/nonexistent:/bin/false >etc/passwd
 printf '%s\n' root:x:0: mysql:x:110: haclient:x:111: >etc/group
@@ -111,7 +151,7 @@ ${removeOldTrees('"$1"', '"$2"')}
 
 const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--uts', '--ipc', '--net'];
 
-/** `$1` tree, `$2` scratch, then the script as `/script` in the new root. */
+/** `$1` tree, `$2` scratch, `$3` files, `$4` directory for `/host` or nothing; the script is `/script` in the new root. */
 const ENTER = `set -eu
 mount -t tmpfs -o size=3g tmpfs "$2"
 mkdir "$2/up" "$2/work" "$2/root"
@@ -122,30 +162,66 @@ hostname hadb01
 mkdir -p "$2/root/var/lib/mysql-files" "$2/root/var/lib/pacemaker/cib" "$2/root/var/lib/corosync"
 tar -C "$2/root" -xf "$3"
 chown 105:110 "$2/root/run/mysqld" "$2/root/var/lib/mysql" "$2/root/var/log/mysql" 2>/dev/null || :
+if [ -n "$4" ]; then
+  mkdir "$2/root/host"
+  mount --bind "$4" "$2/root/host"
+fi
 exec chroot "$2/root" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C HOME=/root __DRBD_NODE__=hadb01 /bin/sh /script
 `;
 
 function runIn(tree: string, script: string, options: RunOptions): RunResult {
+  return withCommand(tree, script, options, ([command, arguments_]) => {
+    const result = spawnSync(command, arguments_, {
+      encoding: 'utf8',
+      input: options.input ?? '',
+      timeout: options.timeoutMs ?? 60_000,
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    if (result.error !== undefined) throw result.error;
+    return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
+  });
+}
+
+function runBeside(tree: string, script: string, options: RunOptions): Promise<RunResult> {
+  return withCommand(
+    tree,
+    script,
+    options,
+    ([command, arguments_]) =>
+      new Promise<RunResult>((resolve, reject) => {
+        const child = spawn(command, arguments_, { timeout: options.timeoutMs ?? 60_000 });
+        let stdout = '';
+        let stderr = '';
+        child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+        child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+        child.once('error', reject);
+        child.once('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+        child.stdin.end(options.input ?? '');
+      }),
+  );
+}
+
+/** Calls `run` with the command that enters the tree, and tidies up when it is done. */
+function withCommand<Result extends RunResult | Promise<RunResult>>(
+  tree: string,
+  script: string,
+  options: RunOptions,
+  run: (command: [string, string[]]) => Result,
+): Result {
   const scratch = mkdtempSync(join(tmpdir(), 'hadb-tools-'));
+  const tidy = () => rmSync(scratch, { recursive: true, force: true });
+  let result: Result | undefined;
   try {
     const archive = packFiles(join(scratch, 'files'), { '/script': script, ...options.files });
     const mountPoint = join(scratch, 'layer');
     mkdirSync(mountPoint);
     const identity = userInfo().uid === 0 ? [] : ['--user', '--map-root-user'];
-    const result = spawnSync(
-      'unshare',
-      [...identity, ...NAMESPACES, 'sh', '-c', ENTER, 'sh', tree, mountPoint, archive],
-      {
-        encoding: 'utf8',
-        input: options.input ?? '',
-        timeout: options.timeoutMs ?? 60_000,
-        maxBuffer: 64 * 1024 * 1024,
-      },
-    );
-    if (result.error !== undefined) throw result.error;
-    return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
+    const enter = ['sh', '-c', ENTER, 'sh', tree, mountPoint, archive, options.hostDirectory ?? ''];
+    result = run(['unshare', [...identity, ...NAMESPACES, ...enter]]);
+    return result;
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    if (result instanceof Promise) void result.then(tidy, tidy);
+    else tidy();
   }
 }
 

@@ -7,6 +7,7 @@ import { labDirectory, labDown, labStatus, labUp, wireDirectory } from '../../la
 import { readControlHealth } from '../../lab/lab-client';
 import { readLabDocument } from '../../lab/lab-document';
 import { writeMachineSettings } from '../../lab/machine-settings';
+import { MANAGEMENT_ADDRESS, METADATA_ADDRESS } from '../../lab/model';
 import { createWireClient } from '../../lab/wire/client';
 import { eventually } from '../eventually';
 import { readProcesses } from '../process-table';
@@ -114,6 +115,28 @@ describe('the processes of the lab', () => {
       other.close();
     }
     expect(await up()).toMatchObject({ control: expect.any(Number), warnings: [] });
+  }, 120_000);
+
+  it('carry what a guest asks of the cloud to control, and refuse it while control is dead', async () => {
+    const { control } = await up();
+    const port = machinePort(1);
+    const guest = await createFakeGuest(port);
+    const wire = createWireClient(wireDirectory(labDirectory(settings())));
+    const versions =
+      'GET /metadata/versions HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\nConnection: close\r\n\r\n';
+    try {
+      await wire.putPlan(networkPlan({ generation: 1_000_000, ports: [port] }));
+
+      expect(await guest.request(METADATA_ADDRESS, 80, versions)).toContain('{"apiVersions":["2017-03-01"');
+      expect(await guest.connect(MANAGEMENT_ADDRESS, 443)).toBe('open');
+      process.kill(control ?? 0, 'SIGKILL');
+      await eventually('control is dead', () => labStatus({ settings: settings() }).processes[0]?.state === 'dead');
+      expect(await guest.connect(MANAGEMENT_ADDRESS, 443)).toBe('refused');
+      await up();
+      expect(await guest.connect(MANAGEMENT_ADDRESS, 443)).toBe('open');
+    } finally {
+      await guest.close();
+    }
   }, 120_000);
 
   it('move every packet while control is dead', async () => {

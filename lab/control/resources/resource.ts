@@ -39,6 +39,8 @@ export interface ManagedIdentity {
   principalId?: string;
   tenantId?: string;
   userAssignedIdentities?: JsonObject;
+  /** When it was made; never shown. The directory knows it some time later. */
+  createdAt?: string;
 }
 
 export type Resource =

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { writeProvisioningDisk } from '../../../lab/machines/provisioning-disk';
+import { CERTIFICATE_AUTHORITY_HASH } from '../../../lab/machines/trust';
 import type { Provisioning } from '../../../lab/model';
 import { useTemporaryDirectory } from '../../temporary-directory';
 
@@ -61,6 +62,29 @@ describe('writeProvisioningDisk', () => {
     );
     expect(read('commands/000')).toBe('#!/bin/sh\ntrue\n');
     expect(read('package-mirror')).toBe('10.10.10.253\n');
+  });
+
+  it("writes the cloud's names and authority as files, before those of the custom data", () => {
+    const customData = Buffer.from('#cloud-config\nwrite_files: [{ path: /f, content: mine }]\n').toString('base64');
+
+    const read = unpack({
+      ...provisioning,
+      customData,
+      hosts: [{ name: 'management.azure.com', address: '192.0.2.1' }],
+      certificateAuthority: 'PEM\n',
+    });
+
+    const files = readdirSync(join(directory, 'write-files')).map((name) => {
+      const append = existsSync(join(directory, 'write-files', name, 'append'));
+      return `${read(`write-files/${name}/path`).trim()} ${append ? '>>' : '>'} ${read(`write-files/${name}/content`).trim()}`;
+    });
+    expect(files).toEqual([
+      '/etc/hosts >> 192.0.2.1 management.azure.com',
+      '/usr/local/share/ca-certificates/hadb-lab.crt > PEM',
+      '/etc/ssl/certs/ca-certificates.crt >> PEM',
+      `/etc/ssl/certs/${CERTIFICATE_AUTHORITY_HASH}.0 > PEM`,
+      '/f > mine',
+    ]);
   });
 
   it('is whole sectors long and closed to others: it holds private keys', () => {

@@ -45,4 +45,6 @@ test('a fault that names nobody on the switch is told', () => {
   expect(unknownEnds(fault({ to: 'hadb03' }), [one, two])).toEqual(['hadb03']);
   expect(unknownEnds(fault({ to: '*' }), [one, two])).toEqual([]);
   expect(unknownEnds(fault({ from: 'gateway' }), [one, two])).toEqual([]);
+  expect(unknownEnds(fault({ to: 'management' }), [one, two])).toEqual(['management']);
+  expect(unknownEnds(fault({ to: 'management' }), [one, two, ['management']])).toEqual([]);
 });
