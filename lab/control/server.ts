@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ArmHandler } from './arm';
 import { ArmError } from './arm-error';
 import type { ArmRequest, ArmResponse } from './arm-http';
@@ -60,6 +61,12 @@ export async function startServer(options: {
   // Clients keep connections; a restart must not wait for them, and they re-connect by themselves.
   server.keepAliveTimeout = 30_000;
   guestServer.keepAliveTimeout = 30_000;
+  // Those in the middle of their TLS handshake are not among the server's own connections.
+  const sockets = new Set<Duplex>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
 
   async function respond(request: IncomingMessage, response: ServerResponse, from: 'host' | 'guest'): Promise<void> {
     const gone = new AbortController();
@@ -233,7 +240,7 @@ export async function startServer(options: {
     acceptGuest: (socket) => void guestServer.emit('connection', socket),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };

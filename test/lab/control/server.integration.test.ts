@@ -1,4 +1,5 @@
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { createControl } from '../../../lab/control/control';
 import { createFakeMachines } from './fake-machines';
 import { startTestLab } from './lab-fixture';
@@ -23,6 +24,19 @@ describe('the HTTPS server of control', () => {
       }),
     ).rejects.toThrow(/port \d+ on 127\.0\.0\.1 is in use by another program; find it with: ss -ltnp/);
     await lab.close();
+  });
+
+  it('ends although a client is in the middle of its handshake', async () => {
+    const lab = await startTestLab();
+    const { hostname, port } = new URL(lab.document.armEndpoint);
+    const silent = connect(Number(port), hostname);
+    silent.on('error', () => undefined);
+    await once(silent, 'connect');
+
+    await lab.close();
+
+    if (!silent.closed) await once(silent, 'close');
+    expect(silent.destroyed).toBe(true);
   });
 
   it('is trusted through the lab’s authority alone', async () => {
