@@ -41,6 +41,8 @@ const HOST = '127.0.0.1';
  * of a run every step would wait twice 43 ms for the limiter.
  */
 const POLL_LIMITS = ['transfer', 'timer', 'visibility'].map((queue) => `history.${queue}ProcessorMaxPollRPS=1000`);
+/** The worker that has scheduled an activity gets it with the same answer, not by another poll: 4 of 23 ms of a step. */
+const EAGER_ACTIVITIES = 'system.enableActivityEagerExecution=true';
 /** Three times the throughput of the default; a power cut may lose the last moments, a killed process nothing. */
 const PRAGMAS = ['journal_mode=WAL', 'synchronous=1'];
 
@@ -93,7 +95,7 @@ export function serverArguments({ port, uiPort }: Endpoints, databaseFile: strin
     '--log-level',
     'warn',
     ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
-    ...POLL_LIMITS.flatMap((limit) => ['--dynamic-config-value', limit]),
+    ...[...POLL_LIMITS, EAGER_ACTIVITIES].flatMap((setting) => ['--dynamic-config-value', setting]),
     ...(databaseFile === undefined
       ? []
       : ['--db-filename', databaseFile, ...PRAGMAS.flatMap((pragma) => ['--sqlite-pragma', pragma])]),
