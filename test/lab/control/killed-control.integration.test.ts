@@ -138,7 +138,7 @@ describe('control killed with SIGKILL', () => {
     expect(resources.filter(({ provisioningState }) => provisioningState !== 'Succeeded')).toEqual([]);
     expect(readdirSync(join(stateDirectory, 'disks'))).toHaveLength(4);
     expect(readdirSync(join(stateDirectory, 'machines'))).toHaveLength(2);
-  }, 90_000);
+  }, 180_000);
 
   it('in the middle of a group’s deletion deletes the rest after the start', async () => {
     let azure = await start();
