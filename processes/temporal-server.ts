@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { findFreePort, isPortFree, PORT_RANGE } from './free-port';
 import {
   findOwnedProcess,
   isRunning,
@@ -149,23 +149,16 @@ function pinVersion(cli: TemporalCli, directory: string): void {
 }
 
 async function choosePort(wanted: number, whose: string): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on('error', (error) => {
-      reject(
-        new TemporalServerError(
-          'PortInUse',
-          `Port ${wanted} of ${HOST}, meant for ${whose}, is in use by another program. End that program (ss -ltnp names it), or choose another port.`,
-          { cause: error },
-        ),
-      );
-    });
-    probe.listen(wanted, HOST, () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address !== null ? address.port : wanted;
-      probe.close(() => resolve(port));
-    });
-  });
+  if (wanted !== 0) {
+    if (await isPortFree(wanted, HOST)) return wanted;
+    throw new TemporalServerError(
+      'PortInUse',
+      `Port ${wanted} of ${HOST}, meant for ${whose}, is in use by another program. End that program (ss -ltnp names it), or choose another port.`,
+    );
+  }
+  const port = await findFreePort();
+  if (port !== undefined) return port;
+  throw new TemporalServerError('PortInUse', `No port between ${PORT_RANGE} of ${HOST} is free for ${whose}.`);
 }
 
 async function awaitServing(server: TemporalServer, timeoutMs: number): Promise<void> {

@@ -10,7 +10,8 @@ import { createLabDocument, writeLabDocument } from '../../../lab/lab-document';
 import type { LabDocument } from '../../../lab/lab-document';
 import { GROUP, buildNetwork, machineBody } from './cluster-build';
 import { removeDirectory } from './fake-machines';
-import { connectClients, freePort } from './lab-fixture';
+import { freePort } from '../../free-port';
+import { connectClients } from './lab-fixture';
 import type { AzureClients } from './lab-fixture';
 
 const BOOT_MS = 400;
