@@ -37,7 +37,7 @@ export type LabDocument = z.infer<typeof labDocumentSchema>;
 export class LabStateError extends Error {
   override readonly name = 'LabStateError';
   constructor(
-    readonly code: 'OtherVersion' | 'Damaged',
+    readonly code: 'OtherVersion' | 'Damaged' | 'MissingImage',
     message: string,
   ) {
     super(message);
