@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { readConfiguredArchive } from '../../lab/images/debian-archive';
+import { renderSources } from '../../lab/images/image';
 import { readDirectorySettings } from '../../settings';
 
 /**
@@ -75,6 +77,7 @@ export function ensureTree(suite: keyof typeof SUITES): string {
   // Jest runs test files in several processes: one makes the tree, the others wait for it.
   const made = spawnSync('flock', [join(directory, `${suite}.lock`), 'sh', '-c', MAKE, 'sh', ...arguments_], {
     encoding: 'utf8',
+    input: renderSources(readConfiguredArchive(), suite),
     timeout: 900_000,
   });
   if (made.status !== 0) {
@@ -93,11 +96,11 @@ export function removeOldTrees(tree: string, suite: string): string {
 done`;
 }
 
-/** `$1` tree, `$2` suite, `$3` packages. The accounts are those that the maintainer scripts, which do not run, would make. */
+/** `$1` tree, `$2` suite, `$3` packages; on its standard input the sources. The accounts are those that the maintainer scripts, which do not run, would make. */
 const MAKE = `set -eu
 [ ! -d "$1" ] || exit 0
 rm -rf "$1.unfinished"
-mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include="$3" "$2" "$1.unfinished"
+mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include="$3" "$2" "$1.unfinished" -
 cd "$1.unfinished"
 printf '%s\n' root:x:0:0::/root:/bin/sh mysql:x:105:110::/nonexistent:/bin/false hacluster:x:106:111::/nonexistent:/bin/false >etc/passwd
 printf '%s\n' root:x:0: mysql:x:110: haclient:x:111: >etc/group
