@@ -37,7 +37,7 @@ export type LabDocument = z.infer<typeof labDocumentSchema>;
 export class LabStateError extends Error {
   override readonly name = 'LabStateError';
   constructor(
-    readonly code: 'OtherVersion' | 'Damaged',
+    readonly code: 'OtherVersion' | 'Damaged' | 'MissingImage',
     message: string,
   ) {
     super(message);
@@ -50,13 +50,8 @@ export function labFile(stateDirectory: string): string {
 
 export function readLabDocument(stateDirectory: string): LabDocument | undefined {
   const file = labFile(stateDirectory);
-  if (!existsSync(file)) return undefined;
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw damaged(file, `is not JSON (${messageOf(error)})`);
-  }
+  const content = readStateFile(file);
+  if (content === undefined) return undefined;
   const format = (content as { format?: unknown } | null)?.format;
   if (typeof format === 'number' && format !== FORMAT) {
     throw new LabStateError(
@@ -65,7 +60,22 @@ export function readLabDocument(stateDirectory: string): LabDocument | undefined
         'lab with all its machines: hadb lab down --purge',
     );
   }
-  const result = labDocumentSchema.safeParse(content);
+  return parseState(file, labDocumentSchema, content);
+}
+
+/** JSON of a file of the lab's state; undefined where there is none. Errors: LabStateError. */
+export function readStateFile(file: string): unknown {
+  if (!existsSync(file)) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw damaged(file, `is not JSON (${messageOf(error)})`);
+  }
+}
+
+/** Errors: LabStateError that names all that is missing or wrong. */
+export function parseState<Schema extends z.ZodType>(file: string, schema: Schema, content: unknown): z.output<Schema> {
+  const result = schema.safeParse(content);
   if (!result.success) throw damaged(file, `is not whole: ${z.prettifyError(result.error)}`);
   return result.data;
 }

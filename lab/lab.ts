@@ -1,6 +1,4 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statfsSync } from 'node:fs';
-import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -20,6 +18,7 @@ import { ensureImage } from './images/image';
 import { recordImageUser, useCachedImage } from './images/image-cache';
 import type { Image } from './images/image';
 import { withFileLock } from '../processes/file-lock';
+import { findFreePort, PORT_RANGE } from '../processes/free-port';
 import { guestSocketFile } from './guest-services';
 import { readControlHealth } from './lab-client';
 import { LabStateError, createLabDocument, portOf, readLabDocument, writeLabDocument } from './lab-document';
@@ -124,7 +123,7 @@ export async function labUp(options: LabUpOptions): Promise<LabUp> {
     async () => {
       const { engine, images, changed } = await chooseMachines(options, directory, onProgress);
       if (known === undefined) assertSpace(directory, readFreeBytes(directory));
-      let document = readLabDocument(directory) ?? createLabDocument(directory, await freePort());
+      let document = readLabDocument(directory) ?? createLabDocument(directory, await takeFreePort());
       writeLabDocument(directory, document);
       await ensureWire(directory, { onProgress, onWarning: options.onWarning ?? onProgress });
       const { nameServer } = await createWireClient(wireDirectory(directory)).status();
@@ -544,19 +543,8 @@ function tail(file: string, lines = 15): string {
   return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
 }
 
-/** Below the range that the kernel hands out by itself (32768 and up), so that the lab finds its port free again. */
-async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const port = randomInt(30_000, 32_768);
-    if (await isTcpPortFree(port)) return port;
-  }
-  throw new LabError('ControlFailed', 'no free TCP port between 30000 and 32767 on 127.0.0.1');
-}
-
-function isTcpPortFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
+async function takeFreePort(): Promise<number> {
+  const port = await findFreePort();
+  if (port !== undefined) return port;
+  throw new LabError('ControlFailed', `no free TCP port between ${PORT_RANGE} on 127.0.0.1`);
 }

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../processes/owned-process';
@@ -6,8 +5,7 @@ import { ENGINES } from '../settings';
 import type { EngineName } from '../settings';
 import { IMAGE_KINDS } from './images/contents';
 import type { Image } from './images/image';
-import { damaged } from './lab-document';
-import { messageOf } from '../processes/error-message';
+import { parseState, readStateFile } from './lab-document';
 
 const machineSettingsSchema = z.object({
   engine: z.enum(ENGINES),
@@ -38,16 +36,8 @@ function machineSettingsFile(stateDirectory: string): string {
 /** Undefined before the first start. Errors: LabStateError. */
 export function readMachineSettings(stateDirectory: string): MachineSettings | undefined {
   const file = machineSettingsFile(stateDirectory);
-  if (!existsSync(file)) return undefined;
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw damaged(file, `is not JSON (${messageOf(error)})`);
-  }
-  const result = machineSettingsSchema.safeParse(content);
-  if (!result.success) throw damaged(file, `is not whole: ${z.prettifyError(result.error)}`);
-  return result.data;
+  const content = readStateFile(file);
+  return content === undefined ? undefined : parseState(file, machineSettingsSchema, content);
 }
 
 export function writeMachineSettings(stateDirectory: string, settings: MachineSettings): void {

@@ -54,9 +54,9 @@ export function startOwnedProcess(options: StartOptions): OwnedProcess {
     });
     child.on('error', () => undefined);
     if (child.pid === undefined) throw new Error(`cannot start ${options.command}: is it installed and executable?`);
-    const startTicks = readStartTicks(child.pid);
-    if (startTicks === undefined)
-      throw new Error(`${options.command} ended at once; its output is in ${options.logFile}`);
+    // One that has ended already is a zombie until the event loop turns: the caller finds it gone as it would a moment later.
+    const startTicks = readProcessStat(child.pid)?.startTicks;
+    if (startTicks === undefined) throw new Error(`cannot tell when ${options.command} was started`);
     const owned: OwnedProcess = {
       pid: child.pid,
       startTicks,

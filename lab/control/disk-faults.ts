@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../processes/owned-process';
-import type { DiskFault, Machine, MachineDriver } from '../model';
+import { readStateFile } from '../wire/state-file';
+import type { Machine, MachineDriver } from '../model';
 import { FaultError, parseFault } from './fault-error';
 import type { MachineRoom } from './machine-room';
 import type { VirtualMachine } from './resources/virtual-machine';
@@ -13,14 +13,17 @@ const diskFaultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('failing'), operations: z.enum(['read', 'write']), ttlSeconds }),
 ]);
 
+const recordsSchema = z.array(
+  z.object({
+    vmId: z.string(),
+    lun: z.int(),
+    fault: diskFaultSchema,
+    /** ISO 8601. */
+    endsAt: z.string().exactOptional(),
+  }),
+);
 /** What was asked for; a new start of the machine's kernel ends the fault itself. */
-interface DiskFaultRecord {
-  vmId: string;
-  lun: number;
-  fault: DiskFault;
-  /** ISO 8601. */
-  endsAt?: string;
-}
+type DiskFaultRecord = z.infer<typeof recordsSchema>[number];
 
 /** A monitor that does not answer (a kernel that is just starting again) is asked again after this time. */
 const RETRY_MS = 2000;
@@ -48,7 +51,7 @@ export function createDiskFaults(options: {
   const { allMachines, machines, now, log } = options;
   const file = join(options.directory, 'disk-faults.json');
   const timers = new Map<string, NodeJS.Timeout>();
-  let records = readRecords(file);
+  let records = readStateFile(file, recordsSchema) ?? [];
 
   const save = (next: DiskFaultRecord[]) => {
     records = next;
@@ -185,12 +188,4 @@ function requireDisk(machine: Machine, lunText: string): number {
   if (disk !== undefined) return disk.lun;
   const luns = machine.dataDisks.map(({ lun }) => lun).join(', ') || 'none';
   throw new FaultError(404, 'DiskNotFound', `${machine.name} has no data disk with LUN ${lunText}; it has: ${luns}.`);
-}
-
-function readRecords(file: string): DiskFaultRecord[] {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as DiskFaultRecord[];
-  } catch {
-    return [];
-  }
 }

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../processes/owned-process';
+import { readStateFile } from '../wire/state-file';
 import type { LinkFault } from '../model';
 import { createDiskFaults } from './disk-faults';
 import { FaultError, parseFault } from './fault-error';
@@ -50,7 +50,8 @@ const armFaultSchema = z.strictObject({
   action: armActionSchema,
 });
 export type ArmAction = z.infer<typeof armActionSchema>;
-export type ArmFault = z.infer<typeof armFaultSchema> & { id: string };
+const storedArmFaultSchema = armFaultSchema.extend({ id: z.string() });
+export type ArmFault = z.infer<typeof storedArmFaultSchema>;
 
 const linkFaultSchema = z.strictObject({
   from: z.string().default('*'),
@@ -66,11 +67,12 @@ const machineBodySchema = z.strictObject({
   ttlSeconds: z.number().positive().max(3600).optional(),
 });
 
-interface FaultState {
-  arm: ArmFault[];
+const faultStateSchema = z.object({
+  arm: z.array(storedArmFaultSchema),
   /** Machines to resume, by vmId, with the time (ISO 8601). */
-  resumeAt: Record<string, string>;
-}
+  resumeAt: z.record(z.string(), z.string()),
+});
+type FaultState = z.infer<typeof faultStateSchema>;
 
 export interface FaultAnswer {
   status: number;
@@ -95,7 +97,7 @@ export function createFaults(options: {
 }): Faults {
   const { store, machines, links, log, now } = options;
   const file = join(options.directory, 'faults.json');
-  let state: FaultState = readState(file);
+  let state: FaultState = readStateFile(file, faultStateSchema) ?? { arm: [], resumeAt: {} };
   const timers = new Map<string, NodeJS.Timeout>();
 
   const save = (next: FaultState) => {
@@ -317,13 +319,5 @@ function assertPattern(pattern: string | undefined): void {
     ''.search(new RegExp(pattern, 'i'));
   } catch (error) {
     throw new FaultError(400, 'InvalidFault', `path: ${messageOf(error)}`);
-  }
-}
-
-function readState(file: string): FaultState {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as FaultState;
-  } catch {
-    return { arm: [], resumeAt: {} };
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { EngineName } from '../../settings';
 import type { Image } from '../images/image';
+import { LabStateError } from '../lab-document';
 import { createOsDisk, createSparseDisk } from '../machines/disks';
 import { createMachineDriver } from '../machines/driver';
 import { writeProvisioningDisk } from '../machines/provisioning-disk';
@@ -16,8 +17,12 @@ export function createLabMachineHost(engine: EngineName, images: readonly Image[
   const drivers = new Map<LabImageName, MachineDriver>();
   const find = (name: LabImageName): Image => {
     const image = images.find(({ kind }) => kind === name);
-    if (image === undefined)
-      throw new Error(`the lab was not started with the image ${name}: hadb lab up --image ${name}`);
+    if (image === undefined) {
+      throw new LabStateError(
+        'MissingImage',
+        `a machine of the lab is of the image ${name}, and the lab runs without it. Bring it: hadb lab up --image ${name}`,
+      );
+    }
     return image;
   };
   return {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readLabDocument } from '../lab-document';
 import { readMachineSettings } from '../machine-settings';
-import { WireError, createWireClient } from '../wire/client';
+import { createWireClient } from '../wire/client';
 import type { Problem } from '../wire/problem';
 import { createControl } from './control';
 import type { LinkFaults } from './faults';
@@ -89,7 +89,7 @@ function wireLinks(directory: string): LinkFaults {
 }
 
 function fail(error: unknown): void {
-  log(`control failed: ${error instanceof WireError || messageOf(error)}`);
+  log(`control failed: ${messageOf(error)}`);
   process.exit(1);
 }
 

@@ -93,7 +93,8 @@ export function createPlanner(options: {
       const plan = refresh();
       if (!acknowledged) {
         await offer(plan);
-        if (acknowledged) continue;
+        // Closed meanwhile: nobody would wake it again.
+        if (acknowledged || closing.signal.aborted) continue;
       }
       await new Promise<void>((resolve) => {
         wake = resolve;
@@ -160,6 +161,7 @@ export function createPlanner(options: {
   };
 }
 
+/** A damaged one is as good as none: what it holds is made from the resources, and its number follows the data plane's. */
 function readPlan(file: string): NetworkPlan {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as NetworkPlan;

@@ -5,8 +5,6 @@ export type ImageKind = (typeof IMAGE_KINDS)[number];
 export interface ImageContents {
   suite: string;
   packages: readonly string[];
-  /** Its guests install packages: they find one list of sources, and not the builder's own archive beside it. */
-  guestsInstallPackages?: true;
 }
 
 /** What a virtual machine of the cloud has from the start. */
@@ -49,7 +47,7 @@ const CONTENTS: Record<ImageKind, ImageContents> = {
     suite: 'bookworm',
     packages: [...SYSTEM, ...CLUSTER, 'fence-agents', 'mariadb-server', 'mariadb-client'],
   },
-  clean: { suite: 'bookworm', packages: SYSTEM, guestsInstallPackages: true },
+  clean: { suite: 'bookworm', packages: SYSTEM },
   'debian-sid': {
     suite: 'sid',
     packages: [...SYSTEM, ...CLUSTER, 'fence-agents-azure-arm', 'mysql-server', 'mysql-client'],

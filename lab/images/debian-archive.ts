@@ -7,18 +7,23 @@ export interface DebianArchive {
   main: string;
   /** Base of the `-security` suites; a configured mirror without one gets none. */
   security?: string;
+  /** Files of the keys that the archive is checked with, several with commas between them, as apt takes them. */
+  keyrings: string;
 }
+
+export const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 export const PUBLIC_ARCHIVE: DebianArchive = {
   main: 'http://deb.debian.org/debian',
   security: 'http://deb.debian.org/debian-security',
+  keyrings: DEBIAN_KEYRING,
 };
-
-export const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 interface SourceEntry {
   uris: readonly string[];
   suites: readonly string[];
+  /** A file; a mirror that signs by itself has one of its own. */
+  keyring?: string;
 }
 
 const DEBIAN_SUITE =
@@ -30,18 +35,21 @@ export function readConfiguredArchive(aptDirectory = '/etc/apt'): DebianArchive 
 }
 
 export function chooseArchive(entries: readonly SourceEntry[]): DebianArchive {
-  const debian = entries.flatMap(({ uris, suites }) =>
+  const debian = entries.flatMap(({ uris, suites, keyring }) =>
     uris
       .filter((uri) => /^https?:\/\//.test(uri))
-      .flatMap((uri) => suites.filter((suite) => DEBIAN_SUITE.test(suite)).map((suite) => ({ uri, suite }))),
+      .flatMap((uri) => suites.filter((suite) => DEBIAN_SUITE.test(suite)).map((suite) => ({ uri, suite, keyring }))),
   );
   const isSecurity = ({ suite }: { suite: string }): boolean => /(-security|\/updates)$/.test(suite);
   const main = debian.find((source) => !isSecurity(source));
   if (main === undefined) return PUBLIC_ARCHIVE;
   const security = debian.find(isSecurity);
+  // Debian's own beside it: the keys of some mirrors lie where apt looks by itself, and what is asked for here is Debian.
+  const keyrings = new Set([DEBIAN_KEYRING, main.keyring, security?.keyring].filter((file) => file !== undefined));
   return {
     main: withoutSlash(main.uri),
     ...(security === undefined ? {} : { security: withoutSlash(security.uri) }),
+    keyrings: [...keyrings].join(','),
   };
 }
 
@@ -52,10 +60,10 @@ export function parseSources(fileName: string, text: string): SourceEntry[] {
 
 function parseOneLine(text: string): SourceEntry[] {
   return text.split('\n').flatMap((line) => {
-    const match = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)\s+([^#]*)/.exec(line);
-    const [, uri, suite, components] = match ?? [];
+    const match = /^\s*deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+([^#]*)/.exec(line);
+    const [, options = '', uri, suite, components] = match ?? [];
     if (uri === undefined || suite === undefined || !(components ?? '').split(/\s+/).includes('main')) return [];
-    return [{ uris: [uri], suites: [suite] }];
+    return [{ uris: [uri], suites: [suite], ...keyringOf(/(?:^|\s)signed-by=(\S+)/i.exec(options)?.[1]) }];
   });
 }
 
@@ -77,8 +85,13 @@ function parseDeb822(text: string): SourceEntry[] {
       if (field('enabled')[0] === 'no' || !field('types').includes('deb') || !field('components').includes('main')) {
         return [];
       }
-      return [{ uris: field('uris'), suites: field('suites') }];
+      return [{ uris: field('uris'), suites: field('suites'), ...keyringOf(field('signed-by').join(' ')) }];
     });
+}
+
+/** Fingerprints, and keys that stand in the sources themselves, are no files. */
+function keyringOf(signedBy: string | undefined): { keyring?: string } {
+  return signedBy !== undefined && /^\/[^\s,]+$/.test(signedBy) ? { keyring: signedBy } : {};
 }
 
 function readSourceFiles(aptDirectory: string): { name: string; text: string }[] {

@@ -123,7 +123,8 @@ export function hashInputs(kind: ImageKind, overlay: readonly TarEntry[], kernel
         PACK_SCRIPT,
         LEFT_OUT,
         KEPT_IN,
-        ...(imageContents(kind).guestsInstallPackages === true ? [REMOVE_SOURCES_OF_BUILD] : []),
+        REMOVE_SOURCES_OF_BUILD,
+        guestSources(imageContents(kind).suite),
       ]),
     )
     .digest('hex')
@@ -193,7 +194,7 @@ async function installPackages(build: Build, contents: ImageContents, tree: stri
   );
   const sources = join(work, 'sources.list');
   writeFileSync(sources, renderSources(readConfiguredArchive(), contents.suite));
-  const hooks = [...(contents.guestsInstallPackages === true ? [REMOVE_SOURCES_OF_BUILD] : []), `tar-in ${overlay} /`];
+  const hooks = [REMOVE_SOURCES_OF_BUILD, `tar-in ${overlay} /`];
   if (kernel !== undefined) {
     const modules = join(work, 'modules.tar');
     await runProgram('tar', [
@@ -244,7 +245,7 @@ async function installPackages(build: Build, contents: ImageContents, tree: stri
   );
 }
 
-/** mmdebstrap leaves the sources that it built from in a file of its own. */
+/** mmdebstrap leaves the sources that it built from in a file of its own; guests find one list, and not the builder's beside it. */
 export const REMOVE_SOURCES_OF_BUILD = 'rm -f "$1"/etc/apt/sources.list.d/*.list "$1/etc/apt/sources.list"';
 
 /**
@@ -294,13 +295,15 @@ async function proxyOptions(): Promise<string[]> {
     .map((line) => `--aptopt=${line.replace(/;$/, '')}`);
 }
 
-export function renderSources(archive: DebianArchive, suite: string): string {
-  const lines = [`deb ${archive.main} ${suite} main`];
-  if (suite !== 'sid') {
-    lines.push(`deb ${archive.main} ${suite}-updates main`);
-    if (archive.security !== undefined) lines.push(`deb ${archive.security} ${suite}-security main`);
-  }
-  return `${lines.join('\n')}\n`;
+/** The keys are named: mmdebstrap finds them by itself only where gpg is installed or the host trusts Debian anyway. */
+export function renderSources({ main, security, keyrings }: DebianArchive, suite: string): string {
+  const line = (base: string, name: string): string => `deb [signed-by=${keyrings}] ${base} ${name} main\n`;
+  if (suite === 'sid') return line(main, suite);
+  return [
+    line(main, suite),
+    line(main, `${suite}-updates`),
+    ...(security === undefined ? [] : [line(security, `${suite}-security`)]),
+  ].join('');
 }
 
 /** In the guest stand the public addresses, as on any Debian machine; where they lead is the package proxy's business. */

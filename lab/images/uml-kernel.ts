@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-import { DEBIAN_KEYRING, PUBLIC_ARCHIVE, readConfiguredArchive } from './debian-archive';
+import { PUBLIC_ARCHIVE, readConfiguredArchive, type DebianArchive } from './debian-archive';
 import { requirePrograms, runProgram } from './host-programs';
 import { withFileLock } from '../../processes/file-lock';
 import { messageOf } from '../../processes/error-message';
@@ -112,16 +112,17 @@ async function fetchKernel(directory: string, { onProgress }: BuildOptions): Pro
   for (const name of readdirSync(directory)) {
     if (name.startsWith('.')) rmSync(join(directory, name), { recursive: true, force: true });
   }
-  const bases = [...new Set([readConfiguredArchive().main, PUBLIC_ARCHIVE.main])];
+  const configured = readConfiguredArchive();
+  const archives = configured.main === PUBLIC_ARCHIVE.main ? [configured] : [configured, PUBLIC_ARCHIVE];
   const failures: string[] = [];
-  for (const base of bases) {
+  for (const archive of archives) {
     for (const suite of ['forky', 'sid']) {
       onProgress(`fetching user-mode-linux from Debian ${suite}`);
       const work = join(directory, `.fetch-${process.pid}`);
       try {
-        return await fetchFrom({ base, suite, work, directory });
+        return await fetchFrom({ archive, suite, work, directory });
       } catch (error) {
-        failures.push(`${base} ${suite}: ${messageOf(error)}`);
+        failures.push(`${archive.main} ${suite}: ${messageOf(error)}`);
       } finally {
         rmSync(work, { recursive: true, force: true });
       }
@@ -130,7 +131,13 @@ async function fetchKernel(directory: string, { onProgress }: BuildOptions): Pro
   throw new Error(`no usable user-mode Linux kernel:\n${failures.join('\n')}`);
 }
 
-async function fetchFrom(from: { base: string; suite: string; work: string; directory: string }): Promise<UmlKernel> {
+interface Source {
+  archive: DebianArchive;
+  suite: string;
+  work: string;
+}
+
+async function fetchFrom(from: Source & { directory: string }): Promise<UmlKernel> {
   const { work } = from;
   const apt = await prepareApt(from);
   await runProgram('apt-get', [...apt, 'update']);
@@ -165,11 +172,11 @@ async function fetchFrom(from: { base: string; suite: string; work: string; dire
 }
 
 /** An apt of its own below `work`; returns the arguments that select it. */
-async function prepareApt({ base, suite, work }: { base: string; suite: string; work: string }): Promise<string[]> {
+async function prepareApt({ archive: { main, keyrings }, suite, work }: Source): Promise<string[]> {
   const directory = join(work, 'apt');
   for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(directory, name), { recursive: true });
   writeFileSync(join(directory, 'status'), '');
-  writeFileSync(join(directory, 'sources.list'), `deb [signed-by=${DEBIAN_KEYRING}] ${base} ${suite} main\n`);
+  writeFileSync(join(directory, 'sources.list'), `deb [signed-by=${keyrings}] ${main} ${suite} main\n`);
   const options = {
     'Dir::Etc::SourceList': join(directory, 'sources.list'),
     'Dir::Etc::SourceParts': '-',

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { readConfiguredArchive } from '../../lab/images/debian-archive';
+import { renderSources } from '../../lab/images/image';
 import { readDirectorySettings } from '../../settings';
 
 /**
@@ -109,6 +111,7 @@ export function ensureTree(name: keyof typeof TREES): string {
   // Jest runs test files in several processes: one makes the tree, the others wait for it.
   const made = spawnSync('flock', [join(directory, `${name}.lock`), 'sh', '-c', MAKE, 'sh', ...arguments_], {
     encoding: 'utf8',
+    input: renderSources(readConfiguredArchive(), suite),
     timeout: 900_000,
   });
   if (made.status !== 0) {
@@ -128,7 +131,7 @@ done`;
 }
 
 /**
- * `$1` tree, `$2` its name, `$3` suite, `$4` packages, then further options. The accounts are those that the maintainer
+ * `$1` tree, `$2` its name, `$3` suite, `$4` packages, then further options; on its standard input the sources. The accounts are those that the maintainer
  * scripts, which do not run, would make.
  */
 const MAKE = `set -eu
@@ -136,7 +139,7 @@ tree=$1 name=$2 suite=$3 packages=$4
 shift 4
 [ ! -d "$tree" ] || exit 0
 rm -rf "$tree.unfinished"
-mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include="$packages" "$@" "$suite" "$tree.unfinished"
+mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include="$packages" "$@" "$suite" "$tree.unfinished" -
 set -- "$tree" "$name"
 cd "$1.unfinished"
 printf '%s\n' root:x:0:0::/root:/bin/sh mysql:x:105:110::/nonexistent:/bin/false hacluster:x:106:111::/nonexistent:/bin/false >etc/passwd

@@ -103,8 +103,7 @@ describe('an undisturbed build', () => {
     PART_MS,
   );
 
-  // The builds have cut the power of a primary already, as one of their own tests.
-  it.each(['manual', 'standby', 'node-shutdown', ...(readEndToEndOptions().everything ? ['node-power-off'] : [])])(
+  it.each(['manual', 'standby', 'node-shutdown', 'node-power-off'])(
     'passes the drill %s: the query answers before and after, and no acknowledged write is lost',
     async (kind) => {
       const drilled = await drill(kind);

@@ -159,6 +159,24 @@ describe('hadb lab', () => {
     expect(await run('status')).toMatchObject({ code: 0, out: expect.stringContaining('lab absent') });
   });
 
+  it('says that it lacks the image of one of its machines, and ends and removes everything when told', async () => {
+    const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+    writeLabDocument(directory, createLabDocument(directory, 1));
+    writeMachineSettings(directory, { engine: 'uml', images: [] });
+    const resources = join(directory, 'control', 'resources');
+    mkdirSync(resources, { recursive: true });
+    const machine = { id: 'guid-hadb01', directory: join(directory, 'machines', 'guid-hadb01') };
+    const vm = { ...virtualMachine('hadb01', '/nic'), hidden: { image: 'clean', deallocated: false, machine } };
+    writeFileSync(join(resources, 'hadb01.json'), JSON.stringify(vm));
+
+    expect(await run('status')).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/problem +HADB_E4012 .*image clean.*hadb lab up --image clean/),
+    });
+    expect(await run('down', '--purge')).toMatchObject({ code: 0 });
+    expect(existsSync(directory)).toBe(false);
+  });
+
   describe.each([
     ['lab.json', ['env', 'faults']],
     ['machine-settings.json', ['console hadb01']],

@@ -1,3 +1,4 @@
+import childProcess from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +36,22 @@ describe('an owned process', () => {
     expect(found).toEqual(started);
     expect(isGroupRunning(started)).toBe(false);
     expect(readRecord(recordFile)).toBeUndefined();
+  });
+
+  it('that has ended before it is looked at is recorded, and found gone', () => {
+    const { spawn } = childProcess;
+    const spawnAndFallAsleep = (...args: Parameters<typeof spawn>) => {
+      const child = spawn(...args);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+      return child;
+    };
+    jest.spyOn(childProcess, 'spawn').mockImplementationOnce(spawnAndFallAsleep as typeof spawn);
+
+    const started = start('echo no such disk; exit 1');
+
+    expect(readRecord(recordFile)).toEqual(started);
+    expect(findOwnedProcess(recordFile)).toBeUndefined();
+    expect(readFileSync(started.logFile, 'utf8')).toBe('no such disk\n');
   });
 
   it('is ended although it ignores the polite signal', async () => {

@@ -117,12 +117,13 @@ describe('the embedded Temporal server', () => {
     });
   });
 
-  it('lifts the limits that make every step of a run wait, and writes ahead', () => {
+  it('lifts the limits that make every step of a run wait, hands activities out at once, and writes ahead', () => {
     const words = serverArguments({ port: 7233, uiPort: 8233 }, '/state/temporal.db').join(' ');
 
     for (const queue of ['transfer', 'timer', 'visibility']) {
       expect(words).toContain(`--dynamic-config-value history.${queue}ProcessorMaxPollRPS=1000`);
     }
+    expect(words).toContain('--dynamic-config-value system.enableActivityEagerExecution=true');
     expect(words).toContain('--sqlite-pragma journal_mode=WAL --sqlite-pragma synchronous=1');
     expect(words).toContain('--ip 127.0.0.1');
   });

@@ -1,6 +1,4 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -9,6 +7,7 @@ import { startTemporalServer, stopTemporalServer } from '../../processes/tempora
 import { readTemporalCliSettings, readWorkerSettings } from '../../settings';
 import { startWorker } from '../../worker/worker';
 import { eventually } from '../eventually';
+import { freePort } from '../free-port';
 
 let directory: string;
 beforeAll(() => {
@@ -92,12 +91,3 @@ describe('a worker', () => {
     expect(readdirSync(join(directory, 'cache', 'workflows'))).toHaveLength(1);
   }, 120_000);
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}

@@ -1,6 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -8,6 +7,7 @@ import {
   createServerCertificate,
   readCertified,
 } from '../../../activities/connections/secret-generators';
+import { freePort } from '../../free-port';
 import { ensureTree } from '../../cluster/real-tools';
 
 /** A MariaDB of Debian 12 on loopback, with TLS as hadb sets it up, that a test can stop, kill, freeze and start again. */
@@ -139,14 +139,4 @@ export async function createRealDatabase(hostName: string): Promise<RealDatabase
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

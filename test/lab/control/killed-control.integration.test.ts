@@ -10,7 +10,8 @@ import { createLabDocument, writeLabDocument } from '../../../lab/lab-document';
 import type { LabDocument } from '../../../lab/lab-document';
 import { GROUP, buildNetwork, machineBody } from './cluster-build';
 import { removeDirectory } from './fake-machines';
-import { connectClients, freePort } from './lab-fixture';
+import { freePort } from '../../free-port';
+import { connectClients } from './lab-fixture';
 import type { AzureClients } from './lab-fixture';
 
 const BOOT_MS = 400;
@@ -138,7 +139,7 @@ describe('control killed with SIGKILL', () => {
     expect(resources.filter(({ provisioningState }) => provisioningState !== 'Succeeded')).toEqual([]);
     expect(readdirSync(join(stateDirectory, 'disks'))).toHaveLength(4);
     expect(readdirSync(join(stateDirectory, 'machines'))).toHaveLength(2);
-  }, 90_000);
+  }, 180_000);
 
   it('in the middle of a group’s deletion deletes the rest after the start', async () => {
     let azure = await start();

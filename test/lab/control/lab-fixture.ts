@@ -1,6 +1,4 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ComputeManagementClient } from '@azure/arm-compute';
@@ -12,6 +10,7 @@ import type { Control, ControlOptions } from '../../../lab/control/control';
 import { createLabDocument } from '../../../lab/lab-document';
 import type { LabDocument } from '../../../lab/lab-document';
 import type { LinkFault, NetworkPlan } from '../../../lab/model';
+import { freePort } from '../../free-port';
 import { createFakeMachines, removeDirectory } from './fake-machines';
 import type { FakeMachines } from './fake-machines';
 
@@ -214,17 +213,6 @@ async function exchange(
     );
     sent.on('error', reject);
     sent.end(text);
-  });
-}
-
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
   });
 }
 

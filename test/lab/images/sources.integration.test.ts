@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { IMAGE_KINDS, imageContents } from '../../../lab/images/contents';
 import { PUBLIC_ARCHIVE } from '../../../lab/images/debian-archive';
 import { REMOVE_SOURCES_OF_BUILD, renderSources } from '../../../lab/images/image';
 import { useTemporaryDirectory } from '../../temporary-directory';
@@ -12,7 +11,7 @@ describe("the builder's own sources", () => {
     root = made;
   });
 
-  it('are gone where guests install packages, whatever mmdebstrap called the file', () => {
+  it('are gone from the image, whatever mmdebstrap called the file', () => {
     const directory = join(root, 'etc', 'apt', 'sources.list.d');
     mkdirSync(directory, { recursive: true });
     // As mmdebstrap 1.3 leaves it when it is given a file of sources.
@@ -22,9 +21,5 @@ describe("the builder's own sources", () => {
 
     expect(readdirSync(directory)).toEqual([]);
     expect(existsSync(join(root, 'etc', 'apt', 'sources.list'))).toBe(false);
-  });
-
-  it('concern the image without packages only: no guest of another one asks an archive', () => {
-    expect(IMAGE_KINDS.filter((kind) => imageContents(kind).guestsInstallPackages === true)).toEqual(['clean']);
   });
 });

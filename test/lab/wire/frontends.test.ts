@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { InboundNatRule, LoadBalancingRule } from '../../../lab/model';
 import { createFrontends } from '../../../lab/wire/frontends';
 import { silent } from '../../../lab/wire/log';
-import { freshPort } from './network-for-tests';
+import { freshPort } from '../../free-port';
 import { eventually } from '../../eventually';
 
 const FRONTEND = '127.77.13.10';

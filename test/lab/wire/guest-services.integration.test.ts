@@ -13,7 +13,8 @@ import type { Wire } from '../../../lab/wire/wire';
 import { createWire } from '../../../lab/wire/wire';
 import { eventually } from '../../eventually';
 import { createFakeGuest } from './fake-guest';
-import { DEFAULT_RULES, freshPort, machinePort, networkPlan, rule } from './network-for-tests';
+import { DEFAULT_RULES, machinePort, networkPlan, rule } from './network-for-tests';
+import { freshPort } from '../../free-port';
 
 /**
  * Wire with control's socket played by this process. Guests are fakes that send single segments, and one with a TCP stack of

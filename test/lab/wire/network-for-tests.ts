@@ -1,15 +1,8 @@
 import { randomInt } from 'node:crypto';
+import { freshPort } from '../../free-port';
 import type { NetworkPlan, NetworkPort, SecurityRule, Wiring } from '../../../lab/model';
 
 /** The article's network, with ports of its own for each test: two machines behind a security group. */
-
-let nextPort = 20_000 + randomInt(300) * 100;
-
-/** A TCP or UDP port that no other test of this process uses; the range is below the kernel's own choices. */
-export function freshPort(): number {
-  nextPort = nextPort >= 32_000 ? 20_000 : nextPort + 1;
-  return nextPort;
-}
 
 export function freshWiring(): Wiring {
   const cookie = () =>

@@ -12,7 +12,8 @@ import type { Wire, WireOptions } from '../../../lab/wire/wire';
 import { WireRefusal, createWire } from '../../../lab/wire/wire';
 import type { FakeGuest } from './fake-guest';
 import { createFakeGuest } from './fake-guest';
-import { DEFAULT_RULES, freshPort, machinePort, networkPlan, rule } from './network-for-tests';
+import { DEFAULT_RULES, machinePort, networkPlan, rule } from './network-for-tests';
+import { freshPort } from '../../free-port';
 import { eventually } from '../../eventually';
 
 /** Wire as a whole with a real gateway, in this process; the machines are fakes on real pseudo-wires. */
