@@ -34,7 +34,7 @@ const SUITES = {
 } as const;
 
 const PACKAGES = `dash bash coreutils sed grep gawk mawk procps hostname util-linux mount findutils diffutils perl-base
-psmisc kmod fdisk e2fsprogs xfsprogs openssl socat libxml2-utils
+psmisc sysvinit-utils kmod fdisk e2fsprogs xfsprogs openssl socat libxml2-utils
 drbd-utils corosync pacemaker pacemaker-cli-utils resource-agents`.split(/\s+/);
 
 /** @throws Error that says what is missing when the tree cannot be made. */
