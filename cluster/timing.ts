@@ -42,7 +42,10 @@ export interface ClusterTiming {
     fencePeerDcSeconds: number;
   };
   pacemaker: {
-    /** Pacemaker's default: how long the first start waits for other nodes before it elects a DC. */
+    /**
+     * How long a node whose Pacemaker starts waits for a DC before it has one elected: all of it, whenever both start (default 20 s). Quorum takes
+     * both nodes anyway after both were down (`wait_for_all`), and a DC that was elected alone takes the other node in as it comes.
+     */
     dcDeadtimeSeconds: number;
     /** For the first start only, from a CIB that names both nodes (measured: both online after 5.7 s instead of 24 s). */
     firstStartDcDeadtimeSeconds: number;
@@ -211,7 +214,7 @@ function derive(inputs: TimingInputs): ClusterTiming {
     },
     drbd: { fencePeerSeconds, fencePeerDcSeconds },
     pacemaker: {
-      dcDeadtimeSeconds: 20,
+      dcDeadtimeSeconds: 5,
       firstStartDcDeadtimeSeconds: 2,
       drbd: {
         startSeconds: 240,

@@ -4,16 +4,20 @@
 const { spawnSync } = require('node:child_process');
 const { createHost } = require('../dist/client/host');
 const { installHostPackages } = require('../dist/client/host-packages');
+const composeCommands = require('../test/docker/compose-commands.json');
 
 const host = createHost(process.env.PATH ?? '');
 const hasProgram = (name) => host.findProgram(name) !== undefined;
-const hasComposePlugin = () => spawnSync('docker', ['compose', 'version'], { stdio: 'ignore' }).status === 0;
+// Not only there: Ubuntu 24.04's docker-compose of Python does not run with its Python.
+const hasCompose = composeCommands.some(
+  ([program, ...args]) => spawnSync(program, [...args, 'version'], { stdio: 'ignore' }).status === 0,
+);
 
 const missing = Object.entries({
   procps: hasProgram('ps'),
   'openssh-client': hasProgram('ssh-keygen'),
   sudo: hasProgram('visudo'),
-  'docker-compose': hasProgram('docker-compose') || hasComposePlugin(),
+  [host.systems.includes('ubuntu') ? 'docker-compose-v2' : 'docker-compose']: hasCompose,
 }).flatMap(([name, isThere]) => (isThere ? [] : [name]));
 
 installHostPackages(host, missing, (_code, text) => process.stderr.write(`${text}\n`)).catch((error) => {

@@ -45,7 +45,7 @@ export async function startWorker(settings: WorkerSettings, signal?: AbortSignal
     interceptors: { activity: [failureInterceptor(redactor), heartbeatInterceptor] },
     // A node's connection carries eight scripts at a time; waits of many clusters share the rest.
     maxConcurrentActivityTaskExecutions: 40,
-    // The default holds heartbeats back for 12 s of a 15 s time-out, and with them cancels and the progress that people see.
+    // The default holds heartbeats back for 8 s of a 10 s time-out, and with them cancels and the progress that people see.
     maxHeartbeatThrottleInterval: '2 seconds',
     // The longest call that cannot be resumed is one remote script; a step's own retry takes up everything else.
     shutdownGraceTime: '30 seconds',

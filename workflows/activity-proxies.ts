@@ -7,11 +7,11 @@ import { tryUntilForGood } from './tries';
  */
 
 /**
- * Every activity heartbeats each 4 s; a killed worker's step is made again after 15 s. A cancel waits until the activity has really stopped: what is undone
+ * Every activity heartbeats each 2.5 s; a killed worker's step is made again after 10 s. A cancel waits until the activity has really stopped: what is undone
  * afterwards must not meet it at work.
  */
 const heartbeat = {
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: '10 seconds',
   retry: { maximumAttempts: 1 },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 } as const satisfies ActivityOptions;

@@ -3,10 +3,10 @@ import { asyncLocalStorage } from '@temporalio/activity';
 import type { ActivityInterceptors } from '@temporalio/worker';
 
 /**
- * A killed worker's step is made again once its heartbeats have stayed away for 15 s. Three must be lost before a living
+ * A killed worker's step is made again once its heartbeats have stayed away for 10 s. Three must be lost before a living
  * worker is taken for dead.
  */
-export const HEARTBEAT_INTERVAL_MS = 4_000;
+export const HEARTBEAT_INTERVAL_MS = 2_500;
 
 /**
  * Heartbeats for every activity, whatever it waits for. What an activity itself reports by `heartbeat(details)` is repeated

@@ -1,3 +1,4 @@
+import { RUNS } from '../node/guards';
 import { assign, REFUSE } from '../shell';
 import { DRBD_DEVICE } from '../specification/specification';
 import { SERVER_PROCESSES, type DatabaseProfile } from './profile';
@@ -11,7 +12,7 @@ import { renderInitialisationSql } from './statements';
  */
 export function renderInitialisation(profile: DatabaseProfile): string {
   return `set -eu
-${REFUSE}${assign({
+${REFUSE}${RUNS}${assign({
     data: profile.dataDirectory,
     device: DRBD_DEVICE,
     user: profile.osUser,
@@ -22,7 +23,7 @@ source=$(findmnt -n -o SOURCE --mountpoint "$data") || refuse "nothing is mounte
 [ "$source" = "$device" ] || refuse "$source is mounted at $data instead of $device"
 if [ -d "$data/mysql" ]; then echo unchanged; exit 0; fi
 for process in ${SERVER_PROCESSES.join(' ')}; do
-  ! pidof "$process" >/dev/null || refuse "$process runs"
+  ! runs "$process" || refuse "$process runs"
 done
 if [ -d "$data/lost+found" ]; then rmdir "$data/lost+found" || refuse "$data/lost+found is not empty"; fi
 if [ ! -e "$staging/.complete" ]; then

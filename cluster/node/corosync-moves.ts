@@ -2,6 +2,7 @@ import { COROSYNC_CONFIGURATION, COROSYNC_KEY } from '../corosync/configuration'
 import { parseQuorumtool } from '../corosync/status';
 import { assign, REFUSE } from '../shell';
 import { renderChecksums, renderWriteFiles, type NodeFile } from './files';
+import { RUNS } from './guards';
 
 /** Key, configuration and first start of Corosync, and what is read of its membership. */
 
@@ -22,8 +23,8 @@ fi
  * configuration of two splits the membership. The package's own example (`127.0.0.1`) is no cluster.
  */
 export function renderCorosyncWrite(files: readonly NodeFile[], sums: { key: string }): string {
-  return `${REFUSE}${assign({ key: COROSYNC_KEY, cib: CIB, wanted: sums.key })}
-! pidof corosync >/dev/null || refuse "Corosync runs with another configuration: $(grep -e 'ring0_addr' -e 'cluster_name' ${COROSYNC_CONFIGURATION} | tr -s ' \\n' ' ')"
+  return `${REFUSE}${RUNS}${assign({ key: COROSYNC_KEY, cib: CIB, wanted: sums.key })}
+! runs corosync || refuse "Corosync runs with another configuration: $(grep -e 'ring0_addr' -e 'cluster_name' ${COROSYNC_CONFIGURATION} | tr -s ' \\n' ' ')"
 if [ -e "$key" ]; then
   found=$(sha256sum <"$key" | cut -d ' ' -f 1)
   [ "$found" = "$wanted" ] || refuse "$key belongs to another cluster (sha256 $found)"

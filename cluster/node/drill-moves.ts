@@ -1,7 +1,7 @@
 import { RESOURCES } from '../cib/cib';
 import { CRM_EXIT } from '../cib/tools';
 import { assign, REFUSE } from '../shell';
-import { LATER, LOOK_AT_DRBD } from './guards';
+import { LATER, LOOK_AT_DRBD, RUNS } from './guards';
 
 /**
  * Planned moves of a cluster that Pacemaker runs. The guard is the same for all of them: the other node has everything and is
@@ -112,8 +112,8 @@ export const renderPacemakerStop = ({
   peer,
 }: {
   peer: string;
-}): string => `${REFUSE}${LATER}${LOOK_AT_DRBD}${LOOK_AT_CLUSTER}${assign({ peer })}
-if pidof pacemakerd >/dev/null; then
+}): string => `${REFUSE}${RUNS}${LATER}${LOOK_AT_DRBD}${LOOK_AT_CLUSTER}${assign({ peer })}
+if runs pacemakerd; then
   look_at_cluster
   look
   if [ "$role" = Primary ]; then

@@ -33,12 +33,21 @@ VIEW
 }
 `;
 
-/** Pacemaker must not run: it would not know of what is done by hand, and undo it or fence for it. */
-export const NO_PACEMAKER = `! pidof pacemakerd >/dev/null || refuse "Pacemaker runs on this node: it alone moves the resources"
+/** Defines `runs NAME`, whether a process of that name runs; where nobody can tell, that is no proof that it does not. */
+export const RUNS = `runs() {
+  looked=0
+  pidof "$1" >/dev/null || looked=$?
+  [ "$looked" -le 1 ] || refuse "pidof cannot tell whether $1 runs (exit code $looked)"
+  return "$looked"
+}
 `;
 
-/** Defines `server_runs`, of either engine and whoever started it. */
-export const SERVER_RUNS = `server_runs() { pidof mariadbd >/dev/null || pidof mysqld >/dev/null; }
+/** Pacemaker must not run: it would not know of what is done by hand, and undo it or fence for it. */
+export const NO_PACEMAKER = `${RUNS}! runs pacemakerd || refuse "Pacemaker runs on this node: it alone moves the resources"
+`;
+
+/** Defines `server_runs`, of either engine and whoever started it; needs `runs`. */
+export const SERVER_RUNS = `server_runs() { runs mariadbd || runs mysqld; }
 `;
 
 /** Defines `mounted DIRECTORY`: prints the device that is mounted there, nothing when none is. */

@@ -1,5 +1,6 @@
 import { assign, quote, REFUSE } from '../shell';
 import { DATA_DIRECTORY, DRBD_DEVICE } from '../specification/specification';
+import { RUNS } from './guards';
 
 /**
  * The local directory under the mount: empty and immutable, so that no second database can come to life on the root disk when
@@ -41,13 +42,13 @@ export function parseMountPoint(text: string): MountPointState {
  * would wipe the replicated data, and what was moved is still there. Prints the name of what was moved aside.
  */
 export function renderMountPointGuard(): string {
-  return `${REFUSE}${assign({ directory: DATA_DIRECTORY, device: DRBD_DEVICE })}
+  return `${REFUSE}${RUNS}${assign({ directory: DATA_DIRECTORY, device: DRBD_DEVICE })}
 ! grep -q " $directory " /proc/mounts || refuse "something is mounted at $directory: what is seen there is not the local directory"
 while read -r source target rest; do
   [ "$source" != "$device" ] || refuse "$device is mounted at $target: this is the active node"
 done </proc/mounts
 for process in mariadbd mysqld; do
-  ! pidof "$process" >/dev/null || refuse "$process runs on the local directory"
+  ! runs "$process" || refuse "$process runs on the local directory"
 done
 if [ -d "$directory" ]; then
   chattr -i "$directory"

@@ -1,6 +1,7 @@
 import { RESOURCES } from '../cib/cib';
 import { HadbError } from '../errors';
 import { assign, quote, REFUSE } from '../shell';
+import { RUNS } from './guards';
 
 /** First start of Pacemaker and changes of its configuration. */
 
@@ -39,8 +40,8 @@ export function parseBuilt(text: string): BuiltFacts {
  * Input: the CIB for the check (as the cluster would see it), then the CIB itself. Refused where any cluster was before.
  */
 export function renderFirstConfiguration({ checkBytes, cibBytes }: { checkBytes: number; cibBytes: number }): string {
-  return `${REFUSE}${assign({ cib: CIB_FILE })}
-! pidof pacemakerd >/dev/null || refuse "Pacemaker runs on this node"
+  return `${REFUSE}${RUNS}${assign({ cib: CIB_FILE })}
+! runs pacemakerd || refuse "Pacemaker runs on this node"
 [ ! -e "$cib" ] || refuse "$cib exists: $(grep -o 'uname="[^"]*"' "$cib" | sort -u | tr '\\n' ' ')"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

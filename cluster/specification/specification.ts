@@ -110,7 +110,7 @@ export const SpecificationFields = strict({
       .describe('Azure freezes a machine for up to 30 s at memory-preserving maintenance.')
       .default(30_000),
   }).prefault({}),
-  fencing: z.enum(['none']).default('none'),
+  fencing: z.enum(['none', 'azure']).default('none'),
   slo: strict({
     hardFailoverSeconds: z
       .int()

@@ -41,7 +41,7 @@ interface Tree {
 
 const CLUSTER_PACKAGES =
   `dash bash coreutils sed grep gawk mawk procps hostname util-linux mount findutils diffutils perl-base
-psmisc kmod fdisk e2fsprogs xfsprogs openssl socat libxml2-utils
+psmisc sysvinit-utils kmod fdisk e2fsprogs xfsprogs openssl socat libxml2-utils
 drbd-utils corosync pacemaker pacemaker-cli-utils resource-agents`.split(/\s+/);
 
 const AZURE_MODULES = '/usr/lib/python3/dist-packages/azure/mgmt';

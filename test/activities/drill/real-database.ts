@@ -41,7 +41,8 @@ export async function createRealDatabase(hostName: string): Promise<RealDatabase
   writeFileSync(files.key, server.privateKey);
 
   const libraries = ['lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu'].map((path) => join(tree, path)).join(':');
-  const loader = [join(tree, 'lib64/ld-linux-x86-64.so.2'), '--library-path', libraries];
+  // Not by the link in lib64: that leads to this host's own.
+  const loader = [join(tree, 'lib/x86_64-linux-gnu/ld-linux-x86-64.so.2'), '--library-path', libraries];
   const common = [
     '--no-defaults',
     `--datadir=${data}`,

@@ -18,7 +18,7 @@ function record(heartbeatTimeoutMs: number | undefined) {
 
 describe('the heartbeat interceptor', () => {
   it('beats by itself for as long as the activity runs, and repeats what the activity said last', async () => {
-    const { environment, beats } = record(15_000);
+    const { environment, beats } = record(10_000);
 
     await environment.run(async () => {
       await jest.advanceTimersByTimeAsync(2 * HEARTBEAT_INTERVAL_MS);
@@ -32,7 +32,7 @@ describe('the heartbeat interceptor', () => {
   });
 
   it('stops when the activity fails', async () => {
-    const { environment, beats } = record(15_000);
+    const { environment, beats } = record(10_000);
 
     await expect(environment.run(() => Promise.reject(new Error('x')))).rejects.toThrow('x');
     await jest.advanceTimersByTimeAsync(10 * HEARTBEAT_INTERVAL_MS);
@@ -49,6 +49,6 @@ describe('the heartbeat interceptor', () => {
   });
 
   it('three beats must be lost before a living worker is taken for dead', () => {
-    expect(15_000 / HEARTBEAT_INTERVAL_MS).toBeGreaterThan(3);
+    expect(10_000 / HEARTBEAT_INTERVAL_MS).toBeGreaterThan(3);
   });
 });

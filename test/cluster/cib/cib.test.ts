@@ -51,7 +51,7 @@ describe('renderCib', () => {
     const [first, managed] = [renderCib(cibInput({ mode: 'first-start' })), renderCib(cibInput())];
 
     expect(differences(managed, first)).toEqual([
-      'property dc-deadtime is 2000 ms, wanted is 20000 ms',
+      'property dc-deadtime is 2000 ms, wanted is 5000 ms',
       'property maintenance-mode is true, wanted is false',
     ]);
   });

@@ -474,3 +474,23 @@ it.each([
 ])('no script of a build forces anything or removes data: %s', (_name, script) => {
   expect(script).not.toMatch(/--force|mkfs\S* -[a-zA-Z]*[fF]\b|rm -r|yes \|/);
 });
+
+describe('where nobody can tell what runs', () => {
+  it.each([
+    ['promoting', renderPromote()],
+    ['mounting', renderMount({ fileSystem: 'ext4', label: FILE_SYSTEM_LABEL })],
+    ['starting the server', renderStartServer(mariadb)],
+    ['attaching the disk', renderBringUp()],
+    ['declaring both copies equal', renderDeclareEqual()],
+    ['putting the local directory aside', renderMountPointGuard()],
+  ])('refuses %s', (_, script) => {
+    prepareNode(bench, { role: 'Primary' });
+    bench.program('pidof', 'exit 127');
+
+    const { code, stderr } = bench.run(script);
+
+    expect(code).toBe(REFUSED);
+    expect(stderr).toMatch(/pidof cannot tell whether \w+ runs \(exit code 127\)/);
+    expect(bench.moves()).toEqual([]);
+  });
+});
