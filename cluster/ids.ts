@@ -69,6 +69,18 @@ export const azureNames = (cluster: string) => ({
   dataDisk: (node: string) => `${node}-data`,
 });
 
+/**
+ * Role definitions and role assignments are named by GUIDs. Those are made from these texts, so that a repetition finds
+ * what it has made; a machine that was made anew has another identity, and so gets assignments of its own.
+ */
+export const fencingNames = (subscriptionId: string, cluster: string) => ({
+  /** What people see; it must be unique in the directory. */
+  roleTitle: `hadb fencing of ${cluster} (${subscriptionId})`,
+  role: `hadb/fencing-role/${subscriptionId}/${cluster}`.toLowerCase(),
+  assignment: (of: { role: string; principalId: string; machineId: string }) =>
+    `hadb/fencing-assignment/${of.role}/${of.principalId}${of.machineId}`.toLowerCase(),
+});
+
 /** Names of the secrets of a cluster in the secret store. */
 export const secretNames = (cluster: string) => ({
   adminKey: `${cluster}/admin-ssh-key`,

@@ -6,19 +6,35 @@ import { planDestruction } from '../../cluster/azure/destroy-order';
 import type { ListedResource } from '../../cluster/azure/destroy-order';
 import { isOurs } from '../../cluster/azure/tags';
 import { HadbError } from '../../cluster/errors';
+import { explainAzureError } from './failures';
+import {
+  getRoleAssignment,
+  getRoleDefinition,
+  listFencing,
+  removeRoleAssignment,
+  removeRoleDefinition,
+} from './fencing';
 import type { AzureScope, Found, Poller, RestoreOptions } from './resource-kind';
 import { unlessMissing } from './resource-kind';
 import type { AzureSubmission } from './submission';
 
 interface Deletion {
-  get: (scope: AzureScope, name: string) => Promise<Found>;
+  get: (scope: AzureScope, name: string, id: string) => Promise<Found>;
   /** The serialised poller; undefined where Azure answers at once. */
-  remove: (scope: AzureScope, name: string) => Promise<string | undefined>;
+  remove: (scope: AzureScope, name: string, id: string) => Promise<string | undefined>;
   restore?: (scope: AzureScope, state: string, options: RestoreOptions) => Poller;
 }
 
 /** `get` decides by the tag once more, right before the deletion. */
 const DELETIONS: Readonly<Record<ClusterResourceKind, Deletion>> = {
+  'role-assignment': {
+    get: (scope, _name, id) => getRoleAssignment(scope, id),
+    remove: (scope, _name, id) => removeRoleAssignment(scope, id).then(() => undefined),
+  },
+  'role-definition': {
+    get: (scope, _name, id) => getRoleDefinition(scope, id),
+    remove: (scope, _name, id) => removeRoleDefinition(scope, id).then(() => undefined),
+  },
   'virtual-machine': {
     get: ({ arm, names }, name) => arm.compute.virtualMachines.get(names.resourceGroup, name),
     remove: ({ arm, names }, name) => arm.compute.virtualMachines.delete(names.resourceGroup, name).serialize(),
@@ -78,10 +94,12 @@ const DELETIONS: Readonly<Record<ClusterResourceKind, Deletion>> = {
   },
 };
 
-export async function readDestroyPlan({ arm, names, step }: AzureScope): Promise<DestroyPlan> {
+export async function readDestroyPlan(scope: AzureScope): Promise<DestroyPlan> {
+  const { arm, names, step } = scope;
+  const cluster = step.specification.name;
   const group = await unlessMissing(() => arm.resources.resourceGroups.get(names.resourceGroup));
-  if (group === undefined) return { resources: [], foreign: [] };
-  const listed: ListedResource[] = [];
+  const listed = await readFencing(scope, group);
+  if (group === undefined) return planDestruction(cluster, undefined, listed);
   for await (const { id, name, type, tags } of arm.resources.resources.listByResourceGroup(names.resourceGroup)) {
     listed.push({
       ...(id === undefined ? {} : { id }),
@@ -90,7 +108,18 @@ export async function readDestroyPlan({ arm, names, step }: AzureScope): Promise
       ...(tags === undefined ? {} : { tags }),
     });
   }
-  return planDestruction(step.specification.name, { ...group }, listed);
+  return planDestruction(cluster, { ...group }, listed);
+}
+
+/** A worker that may not look at roles has not made any: only a cluster that says it fences needs it to. */
+async function readFencing(scope: AzureScope, group: Found | undefined): Promise<ListedResource[]> {
+  try {
+    return await listFencing(scope, group);
+  } catch (error) {
+    const denied = explainAzureError(error)?.code === 'Denied';
+    if (denied && scope.step.specification.fencing === 'none') return [];
+    throw error;
+  }
 }
 
 /** Errors: NotOurs when the resource does not carry the tag (any more), or the group has got a resource of somebody else. */
@@ -98,7 +127,7 @@ export async function submitDelete(scope: AzureScope, resource: ClusterResource)
   const { kind, name } = resource;
   const cluster = scope.step.specification.name;
   const about = { kind: 'delete' as const, name, resource };
-  const current = await unlessMissing(() => DELETIONS[kind].get(scope, name));
+  const current = await unlessMissing(() => DELETIONS[kind].get(scope, name, resource.id));
   if (current === undefined) return { ...about, result: 'unchanged', observed: 'gone already' };
   if (!isOurs(current.tags, cluster)) {
     throw new HadbError('NotOurs', `${kind} ${name} does not carry the tag of cluster ${cluster}`, {
@@ -108,7 +137,7 @@ export async function submitDelete(scope: AzureScope, resource: ClusterResource)
     });
   }
   if (kind === 'resource-group') await refuseForeignMembers(scope, name);
-  const poller = await DELETIONS[kind].remove(scope, name);
+  const poller = await DELETIONS[kind].remove(scope, name, resource.id);
   return {
     ...about,
     result: 'changed',
@@ -142,7 +171,7 @@ export function restoreDeletion(
 
 /** Errors: NotReady while it is still there. */
 export async function verifyDeleted(scope: AzureScope, resource: ClusterResource): Promise<string> {
-  const left = await unlessMissing(() => DELETIONS[resource.kind].get(scope, resource.name));
+  const left = await unlessMissing(() => DELETIONS[resource.kind].get(scope, resource.name, resource.id));
   if (left === undefined) return 'gone';
   throw new HadbError('NotReady', `${resource.kind} ${resource.name} is still there`, {
     subject: resource.id,

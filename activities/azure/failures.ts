@@ -23,6 +23,15 @@ const STILL_USED: Meaning = {
   code: 'AzureUnavailable',
   whatNow: 'It is tried again. If it stays, look what uses the resource.',
 };
+/** The directory learns of a machine's identity later than Azure tells of it. */
+const NOT_IN_DIRECTORY_YET: Meaning = {
+  code: 'NotReady',
+  whatNow: 'It is tried again. If it stays, the identity of the machine was removed: look at it in the Azure portal.',
+};
+const NO_MORE_ROLES: Meaning = {
+  code: 'QuotaExceeded',
+  whatNow: 'Delete custom roles that nobody needs, or name a ready-made role in the field fencingRole.',
+};
 const NO_CAPACITY: Meaning = {
   code: 'AzureOperationFailed',
   whatNow: 'Azure has no machine of this size to give now: retry later, or choose another vm.size or location.',
@@ -56,6 +65,18 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   PublicIPAddressCannotBeDeleted: STILL_USED,
   InUseSubnetCannotBeDeleted: STILL_USED,
   InUseNetworkSecurityGroupCannotBeDeleted: STILL_USED,
+  PrincipalNotFound: NOT_IN_DIRECTORY_YET,
+  RoleDefinitionLimitExceeded: NO_MORE_ROLES,
+  RoleAssignmentLimitExceeded: { code: 'QuotaExceeded', whatNow: 'Delete role assignments that nobody needs.' },
+  RoleDefinitionWithSameNameExists: {
+    code: 'NotOurs',
+    whatNow: 'A role of this name was made by somebody else: rename it, or name it in the field fencingRole.',
+  },
+  RoleDefinitionHasAssignments: {
+    code: 'AzureUnavailable',
+    whatNow:
+      'It is tried again. If it stays, somebody else has assigned the role: remove these assignments, then retry.',
+  },
   SubscriptionNotFound: { code: 'Denied', whatNow: 'Check AZURE_SUBSCRIPTION_ID and that the credential may see it.' },
   InvalidSubscriptionId: { code: 'BadRequest', whatNow: 'Check AZURE_SUBSCRIPTION_ID.' },
   AuthenticationFailed: { code: 'Denied', whatNow: 'Check the credential of the worker.' },

@@ -3,6 +3,8 @@ import type { StepContext, StepOutcome } from '../../cluster/step';
 import { readDestroyPlan, submitDelete } from './destroy';
 import { submitResource } from './ensure';
 import { describeEvidence, readEvidence, writeEvidence } from './evidence';
+import type { FencingRole } from './fencing';
+import { ensureFencingAssignments, ensureFencingRole } from './fencing';
 import { databaseRule, loadBalancer } from './load-balancer';
 import { networkInterface } from './network-interface';
 import { networkSecurityGroup } from './network-security-group';
@@ -63,6 +65,10 @@ export function createAzureActivities(dependencies: AzureDependencies) {
       submitPowerOff(scope(step, step.node), step),
     submitStart: async (step: StepContext & { node: string }): Promise<AzureSubmission> =>
       submitStart(scope(step, step.node)),
+
+    ensureFencingRole: async (step: AzureStep): Promise<FencingRole> => ensureFencingRole(scope(step)),
+    ensureFencingAssignments: async (step: NodeOfAzure & { roleId: string }): Promise<StepOutcome> =>
+      ensureFencingAssignments(scope(step, step.node), step.roleId),
 
     readDestroyPlan: async (step: StepContext): Promise<DestroyPlan> => readDestroyPlan(scope(step)),
     submitDelete: async (step: StepContext & { resource: ClusterResource }): Promise<AzureSubmission> =>

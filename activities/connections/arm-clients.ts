@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import type { ComputeManagementClientOptionalParams } from '@azure/arm-compute';
 import { ComputeManagementClient } from '@azure/arm-compute';
 import { NetworkManagementClient } from '@azure/arm-network';
@@ -19,6 +20,7 @@ export interface ArmClients {
   compute: ComputeManagementClient;
   network: NetworkManagementClient;
   resources: ResourceManagementClient;
+  authorization: AuthorizationManagementClient;
 }
 
 export interface ArmClientsOptions {
@@ -56,8 +58,16 @@ export function createArmClients(options: ArmClientsOptions): ArmClients {
     compute: new ComputeManagementClient(credential, subscriptionId, clientOptions),
     network: new NetworkManagementClient(credential, subscriptionId, clientOptions),
     resources: new ResourceManagementClient(credential, subscriptionId, clientOptions),
+    authorization: new AuthorizationManagementClient(credential, subscriptionId, {
+      ...clientOptions,
+      // This client alone would ask for a token whose audience is the endpoint.
+      credentialScopes: TOKEN_SCOPE,
+    }),
   };
 }
+
+/** What the other clients ask for, whatever the endpoint. */
+const TOKEN_SCOPE = 'https://management.azure.com/.default';
 
 export interface CredentialOptions {
   tenantId?: string;

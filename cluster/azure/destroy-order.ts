@@ -3,6 +3,8 @@ import { isOurs } from './tags';
 
 /** The kinds of resources that hadb makes, in the order in which Azure lets them go: users before what they use. */
 export const DELETION_ORDER = [
+  ['role-assignment', 'Microsoft.Authorization/roleAssignments'],
+  ['role-definition', 'Microsoft.Authorization/roleDefinitions'],
   ['virtual-machine', 'Microsoft.Compute/virtualMachines'],
   ['network-interface', 'Microsoft.Network/networkInterfaces'],
   ['load-balancer', 'Microsoft.Network/loadBalancers'],

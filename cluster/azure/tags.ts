@@ -23,3 +23,20 @@ export function isWrittenBy(
 ): boolean {
   return tags?.[OPERATION_TAG] === ownershipTags(context)[OPERATION_TAG];
 }
+
+/** Roles and their assignments have no tags: their description says whose they are. */
+export function describeOwnership(purpose: string, tags: Tags): string {
+  const marks = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
+  return `${purpose} (${marks.join(', ')})`;
+}
+
+/** The tags of `describeOwnership`; none in the description of somebody else's. */
+export function ownershipInDescription(description: string | null | undefined): Record<string, string> {
+  const marks = / \(([^()]*)\)$/.exec(description ?? '')?.[1] ?? '';
+  return Object.fromEntries(
+    marks.split(', ').flatMap((mark) => {
+      const [, name, value] = /^([^=]+)=(.*)$/.exec(mark) ?? [];
+      return name === undefined || value === undefined ? [] : [[name, value]];
+    }),
+  );
+}

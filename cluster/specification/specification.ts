@@ -14,6 +14,12 @@ const hostName = z
 const identifier = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]{0,31}$/, 'use a plain identifier of at most 32 letters, digits and underscores');
+const roleDefinitionId = z
+  .string()
+  .regex(
+    /^(\/subscriptions\/[0-9a-fA-F-]{36})?\/providers\/Microsoft\.Authorization\/roleDefinitions\/[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/,
+    'use the id of a role definition: /subscriptions/…/providers/Microsoft.Authorization/roleDefinitions/ and its GUID',
+  );
 const port = z.int().min(1).max(65535);
 const address = z.ipv4();
 const range = z.cidrv4();
@@ -111,6 +117,11 @@ export const SpecificationFields = strict({
       .default(30_000),
   }).prefault({}),
   fencing: z.enum(['none', 'azure']).default('none'),
+  fencingRole: roleDefinitionId
+    .describe(
+      'Id of a ready-made role that lets a node see, start and power off a machine, where hadb may not make one. It is assigned to both nodes, and never changed or deleted.',
+    )
+    .optional(),
   slo: strict({
     hardFailoverSeconds: z
       .int()
@@ -136,6 +147,7 @@ export const ClusterSpecification = SpecificationFields.superRefine(
     checkNodes(specification, problem);
     checkPorts(specification, problem);
     checkDatabase(specification, problem);
+    checkFencing(specification, problem);
     checkTiming(specification, problem);
   },
   { when: ({ value }) => typeof value === 'object' && value !== null },
@@ -224,6 +236,12 @@ function checkDatabase(specification: Unchecked, problem: Problem): void {
   }
   if (valid(identifier, specification, 'database', 'table')?.toLowerCase() === LEDGER_TABLE) {
     problem(['database', 'table'], `${LEDGER_TABLE} is the table of the drills' writers`);
+  }
+}
+
+function checkFencing(specification: Unchecked, problem: Problem): void {
+  if (specification.fencing === 'none' && valid(roleDefinitionId, specification, 'fencingRole') !== undefined) {
+    problem(['fencingRole'], 'a role for fencing, and fencing is none: say "fencing: azure", or leave the role out');
   }
 }
 

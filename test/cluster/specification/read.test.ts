@@ -4,6 +4,9 @@ import { describeProblem, readSpecification } from '../../../cluster/specificati
 import { closest } from '../../../cluster/specification/closest';
 
 const NETWORK = 'network:\n  clients: [203.0.113.0/24]\n  administrators: [198.51.100.0/24]\n';
+const GUID = '5f0b1c3e-6a0e-4a57-9d20-0c8f3c1d2e4f';
+const ROLE = `/subscriptions/${GUID}/providers/Microsoft.Authorization/roleDefinitions/${GUID}`;
+
 const problems = (text: string): string[] => {
   const reading = readSpecification(text);
   return reading.ok ? [] : reading.problems.map(describeProblem);
@@ -84,10 +87,25 @@ corosync:
     ['a probe too slow for the SLO', 'loadBalancer: {probeIntervalSeconds: 60, probeThreshold: 10}', 'cannot be kept'],
     ['an engine that does not exist', 'database: {engine: oracle}', 'expected one of "mysql"|"mariadb"'],
     ['a field far from any name', 'colour: red', 'there is no field "colour" here; the fields are name, location'],
+    ['a role for fencing that is a name', 'fencing: azure\nfencingRole: Reader', 'use the id of a role definition'],
+    [
+      'a role for fencing that is the id of a machine',
+      `fencing: azure\nfencingRole: /subscriptions/${GUID}/resourceGroups/hadb/providers/Microsoft.Compute/virtualMachines/hadb01`,
+      'use the id of a role definition',
+    ],
+    [
+      'a role for fencing without fencing',
+      `fencingRole: ${ROLE}`,
+      'fencingRole: a role for fencing, and fencing is none',
+    ],
     ['a nested slip', 'database: {engin: mysql}', 'did you mean "engine"?'],
     ['a number as text', 'dataDisk: {sizeGiB: "5"}', 'dataDisk.sizeGiB: Invalid input: expected number'],
   ])('refuses %s', (_, yaml, message) => {
     expect(problems(`${NETWORK}${yaml}\n`).join('\n')).toContain(message);
+  });
+
+  it.each([ROLE, `/providers${ROLE.split('/providers')[1]}`])('takes the ready-made role %s', (role) => {
+    expect(problems(`${NETWORK}fencing: azure\nfencingRole: ${role}\n`)).toEqual([]);
   });
 
   it('refuses a prefix that is an address, and says the network', () => {
