@@ -38,6 +38,7 @@ export type ActivityClass = keyof typeof CLASSES;
 const EXCEPTIONS: Readonly<Record<string, ActivityClass>> = {
   installPackages: 'job',
   installServer: 'job',
+  installFenceAgent: 'job',
   initialiseDataDirectory: 'job',
   makeFileSystem: 'job',
   startServer: 'wait',

@@ -1,4 +1,5 @@
 import type { Progress } from '../cluster/step';
+import { proveFencing } from './chapters/fencing';
 import { manualFailover, MANUAL_FAILOVER, mustProve, proveManualFailover } from './chapters/manual-failover';
 import { preparing } from './chapters/preparing';
 import { setUpCorosync } from './chapters/setting-up-corosync';
@@ -34,6 +35,7 @@ async function build(run: Run): Promise<void> {
     },
   ]);
 
+  if (run.specification.fencing === 'azure') await proveFencing(run);
   await setUpPacemaker(run, pair);
   await tests(run, pair);
 }

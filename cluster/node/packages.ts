@@ -109,7 +109,13 @@ const POLICY_MARK = 'hadb: nothing starts while packages are installed';
  */
 export function renderInstall(
   set: PackageSet,
-  options: { optional?: readonly string[]; lockSeconds: number; environment?: Readonly<Record<string, string>> },
+  options: {
+    optional?: readonly string[];
+    /** Of these the first that the distribution knows. */
+    firstOf?: readonly string[];
+    lockSeconds: number;
+    environment?: Readonly<Record<string, string>>;
+  },
 ): string {
   return `${assign({ wanted: set.packages.join(' '), optional: (options.optional ?? []).join(' '), units: set.units.join(' ') })}
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l ${Object.entries(options.environment ?? {})
@@ -143,7 +149,14 @@ apt_get update
 for name in $optional; do
   if apt-cache show "$name" >/dev/null 2>&1; then wanted="$wanted $name"; fi
 done
-apt_get --no-install-recommends --allow-change-held-packages install $wanted
+${
+  options.firstOf === undefined
+    ? ''
+    : `for name in ${options.firstOf.map(quote).join(' ')}; do
+  if apt-cache show "$name" >/dev/null 2>&1; then wanted="$wanted $name"; break; fi
+done
+`
+}apt_get --no-install-recommends --allow-change-held-packages install $wanted
 ${renderDisable(set.units)}sync /etc/systemd/system
 for unit in $units; do
   if systemctl --quiet is-active "$unit" && [ "$unit" != drbd ]; then echo "$unit was started although everything blocks it" >&2; exit 1; fi

@@ -1,46 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { renderProvisioningArchive } from '../../../lab/machines/provisioning-disk';
-import type { Provisioning } from '../../../lab/model';
 import { realTools } from '../../cluster/real-tools';
 import type { RealTools, RunResult } from '../../cluster/real-tools';
 import { GROUP, buildNetwork, idOf, machineBody } from './cluster-build';
 import { startTestLab } from './lab-fixture';
 import type { AzureClients, TestLab } from './lab-fixture';
-
-/**
- * Debian's own fence_azure_arm, unmodified, in a network namespace that holds what a guest finds: the metadata service and
- * Resource Manager at their addresses, and the files of the machine's provisioning. Only the wire is missing: a relay opens
- * control's socket in its place.
- */
-const RELAY = `import socket, sys, threading
-def pump(source, target):
-    try:
-        while True:
-            data = source.recv(65536)
-            if not data:
-                break
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-def serve(address, port, service, machine):
-    server = socket.socket()
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind((address, port))
-    server.listen(50)
-    while True:
-        guest, _ = server.accept()
-        control = socket.socket(socket.AF_UNIX)
-        control.connect('/host/guests.sock')
-        control.sendall(f'guest {service} {machine}\\n'.encode())
-        assert control.recv(3) == b'ok\\n'
-        for ends in ((guest, control), (control, guest)):
-            threading.Thread(target=pump, args=ends, daemon=True).start()
-threading.Thread(target=serve, args=('169.254.169.254', 80, 'metadata', sys.argv[1]), daemon=True).start()
-serve('192.0.2.1', 443, 'management', sys.argv[1])
-`;
+import { runInGuest } from './provisioned-guest';
 
 /** The agent alone takes seconds to load Azure's modules. */
 jest.setTimeout(400_000);
@@ -52,36 +16,7 @@ describe("Debian's fence_azure_arm, unmodified, against the lab", () => {
   let group: string;
   const vms: { id: string; vmId: string; principalId: string }[] = [];
 
-  /** Runs a script on a machine that has been provisioned by the image's own one. */
-  const inGuest = (vmId: string, commands: string): Promise<RunResult> => {
-    const script = readFileSync('lab/images/overlay/usr/lib/hadb-lab/provision', 'utf8');
-    const writeFiles = /^if \[ -d "\$data\/write-files" \]; then\n[\s\S]*?^fi\n/m.exec(script)?.[0] ?? 'exit 99';
-    const provisioning = JSON.parse(
-      readFileSync(join(lab.stateDirectory, 'machines', vmId, 'provisioning.tar'), 'utf8'),
-    ) as Provisioning;
-    writeFileSync(
-      join(lab.stateDirectory, 'control', 'test-provisioning.tar'),
-      renderProvisioningArchive(provisioning),
-    );
-    return tools.runBeside(
-      `set -eu
-data=/run/hadb-lab
-mkdir -p $data
-tar -xf /host/test-provisioning.tar -C $data
-echo '127.0.0.1 localhost' >/etc/hosts
-${writeFiles}
-ip link set lo up
-ip address add 169.254.169.254/32 dev lo
-ip address add 192.0.2.1/32 dev lo
-python3 /relay.py ${vmId} &
-for address in 169.254.169.254:80 192.0.2.1:443; do
-  until python3 -c "import socket; socket.create_connection('$address'.split(':'))" 2>/dev/null; do sleep 0.1; done
-done
-${commands}
-`,
-      { files: { '/relay.py': RELAY }, hostDirectory: join(lab.stateDirectory, 'control'), timeoutMs: 120_000 },
-    );
-  };
+  const inGuest = (vmId: string, commands: string): Promise<RunResult> => runInGuest(tools, lab, vmId, commands);
   const fence = (vmId: string, words: string) => inGuest(vmId, `fence_azure_arm --msi ${words}`);
   const assign = (scope: string, role: string, principalId: string) =>
     lab.request(
