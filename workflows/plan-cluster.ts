@@ -71,7 +71,27 @@ async function planAzure(run: Run, note: Note): Promise<string[]> {
       );
       return machine.running ? node : undefined;
     });
-    return running.filter((node) => node !== undefined);
+    const there = running.filter((node) => node !== undefined);
+    if (run.specification.fencing === 'azure') {
+      const role = await look(
+        'fencing-role',
+        'Make the role that lets a node see, start and power off both machines',
+        azure.ensureFencingRole,
+      );
+      if (role.observed === MISSING) return there;
+      await run.parallel(
+        there.map(
+          (node) => () =>
+            run.step(
+              { id: 'assign-fencing-role', node },
+              'Give the identity of the node the role on both machines',
+              async (step) =>
+                note(await azure.ensureFencingAssignments({ ...step, node, roleId: role.roleId, observeOnly: true })),
+            ),
+        ),
+      );
+    }
+    return there;
   });
 }
 

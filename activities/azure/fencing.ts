@@ -29,7 +29,7 @@ export interface FencingRole extends StepOutcome {
 }
 
 /** New roles, identities and assignments are known everywhere after minutes; learn.microsoft.com, "Troubleshoot Azure RBAC". */
-const PROPAGATION_MS = 5 * 60_000;
+const PROPAGATION_MS = 4 * 60_000;
 const LONGEST_PAUSE_MS = 10_000;
 
 const READY_MADE =
@@ -58,6 +58,13 @@ async function ensureOwnRole(scope: AzureScope): Promise<{ outcome: StepOutcome;
     const { description: _, ...compared } = wanted;
     const deviations = findDeviations(compared, current);
     const observed = [describeRole(current), ...deviations].join('; ');
+    if (step.observeOnly === true) {
+      const drift = deviations.map((line) => `role ${roleTitle}: ${line}`);
+      return {
+        outcome: { result: 'unchanged', observed, ...(drift.length === 0 ? {} : { drift }) },
+        roleId: current.id ?? '',
+      };
+    }
     if (deviations.length === 0) {
       return { outcome: { result: resultOf(scope, current.description), observed }, roleId: current.id ?? '' };
     }
@@ -66,6 +73,10 @@ async function ensureOwnRole(scope: AzureScope): Promise<{ outcome: StepOutcome;
       outcome: { result: 'changed', observed, done: `put right the role ${roleTitle}`, verified: describeRole(made) },
       roleId: made.id ?? '',
     };
+  }
+  if (step.observeOnly === true) {
+    const drift = [`role ${roleTitle} is missing`];
+    return { outcome: { result: 'unchanged', observed: 'missing', drift }, roleId: '' };
   }
   const made = await putRole(scope, roleName, wanted);
   return {
@@ -121,10 +132,15 @@ export async function ensureFencingAssignments(scope: AzureScope, roleId: string
   const machines = scope.step.specification.nodes.map(({ name }) => ({ name, id: scope.ids.virtualMachine(name) }));
   const seen: { machine: string; assignment: RoleAssignment }[] = [];
   const made: string[] = [];
+  const lacking: string[] = [];
   for (const machine of machines) {
     const found = await findAssignment(scope, { principalId, roleId, machineId: machine.id });
     if (found !== undefined) {
       seen.push({ machine: machine.name, assignment: found });
+      continue;
+    }
+    if (scope.step.observeOnly === true) {
+      lacking.push(machine.name);
       continue;
     }
     const name = stableGuid(
@@ -141,6 +157,10 @@ export async function ensureFencingAssignments(scope: AzureScope, roleId: string
     made.push(machine.name);
   }
   const observed = `identity ${principalId} of ${node} has the role on ${seen.map(({ machine }) => machine).join(', ') || 'no machine'}`;
+  if (lacking.length > 0) {
+    const drift = lacking.map((machine) => `the identity of ${node} lacks the role on ${machine}`);
+    return { result: 'unchanged', observed, drift };
+  }
   if (made.length > 0) {
     return {
       result: 'changed',

@@ -159,10 +159,12 @@ export function describeFenceProof(answers: readonly FenceAnswer[]): string {
     .join('; ');
 }
 
+/** How the agent ends each complaint. */
+const USAGE_HINT = "Please use '-h' for usage";
+
 function describeFailedAnswer({ code, output, errors }: FenceAnswer): string {
   if (code === 124 || code === 137) return `no answer within ${FENCE_ANSWER_SECONDS} s`;
-  // The agent ends its complaint with a hint about its options.
-  const said = errors.filter((line) => !/^Please use '-h' for usage/.test(line)).join(' ');
+  const said = errors.filter((line) => !line.startsWith(USAGE_HINT)).join(' ');
   return (said || output.join(' ') || `exit code ${code}`).slice(0, 300);
 }
 

@@ -53,6 +53,7 @@ export function createFakeCluster(): FakeCluster {
     readServerInstalled: () => ({ installed: cluster.built }),
     probePlatform: ({ node = '' }) => ({ platform: { ...DEBIAN_12, hostName: node } }),
     readEvidence: () => ({ tags: {} }),
+    ensureFencingRole: () => ({ roleId: '/role', subscriptionId: 'subscription', resourceGroup: 'hadb' }),
     readDestroyPlan: () => ({ resources: [], foreign: [] }),
     submitPowerOff: ({ node = '' }) => {
       cluster.power[node] = 'stopped';

@@ -439,6 +439,26 @@ describe('a plan', () => {
     expect(progress.sentence).toBe('A build would do what 2 steps name as missing or different');
     expect(cluster.order()).not.toContain('takeOwnership/hadb01');
   });
+
+  it.each([
+    ['none', []],
+    ['azure', ['ensureFencingRole', 'ensureFencingAssignments/hadb01', 'ensureFencingAssignments/hadb02']],
+  ] as const)('with fencing %s looks at %j of it, and only looks', async (chosen, expected) => {
+    const looked: unknown[] = [];
+    const { cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.answers['ensureFencingAssignments'] = [
+        async (given) => {
+          looked.push((given as { observeOnly?: boolean }).observeOnly);
+          return succeed();
+        },
+      ];
+      const specification = { ...specificationFor(), fencing: chosen };
+      return (await worker.start('planCluster', { specification })).result();
+    });
+
+    expect(among(cluster, ['ensureFencingRole', 'ensureFencingAssignments']).sort()).toEqual([...expected].sort());
+    expect(looked).toEqual(expected.slice(1).map(() => true));
+  });
 });
 
 describe('a build', () => {
@@ -458,6 +478,79 @@ describe('a build', () => {
       'Setting up Pacemaker',
       'Tests',
     ]);
+  });
+
+  const fencing = () => ({ ...specificationFor(), fencing: 'azure' as const });
+  const FENCING = ['ensureFencingRole', 'ensureFencingAssignments', 'installFenceAgent', 'awaitFencingProved'];
+
+  it.each([false, true])(
+    'with fencing proves it from both nodes before Pacemaker is told (built: %s)',
+    async (built) => {
+      const { result: progress, cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+        cluster.built = built;
+        return (
+          await worker.start('buildCluster', input({ specification: { ...fencing(), prove: 'never' } }))
+        ).result();
+      });
+
+      expect(progress).toMatchObject({ state: 'completed', fencing: 'azure' });
+      const order = among(cluster, [
+        ...FENCING,
+        'installResourceAgents',
+        'writeInitialConfiguration',
+        'startPacemaker',
+      ]);
+      expect(order[0]).toBe('ensureFencingRole');
+      expect(order.slice(1, 5).sort()).toEqual([
+        'ensureFencingAssignments/hadb01',
+        'ensureFencingAssignments/hadb02',
+        'installFenceAgent/hadb01',
+        'installFenceAgent/hadb02',
+      ]);
+      expect(order.slice(5, 7).sort()).toEqual(['awaitFencingProved/hadb01', 'awaitFencingProved/hadb02']);
+      expect(order.slice(7).some((call) => FENCING.some((name) => call.startsWith(name)))).toBe(false);
+      expect(order.slice(7)).toContain('startPacemaker/hadb01');
+    },
+  );
+
+  it('whose nodes cannot fence does not start Pacemaker', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['awaitFencingProved'] = [failWith('Denied', 'hadb02 cannot fence: its identity lacks the role')];
+      return failureOf(await worker.start('buildCluster', input({ specification: fencing() })));
+    });
+
+    expect(error.type).toBe('Denied');
+    expect(among(cluster, ['installResourceAgents', 'writeInitialConfiguration', 'startPacemaker'])).toEqual([]);
+  });
+
+  it('hands on to both nodes the role and the place that Azure told of', async () => {
+    const seen: object[] = [];
+    await withCluster(async (worker, cluster): Promise<Progress> => {
+      for (const name of ['ensureFencingAssignments', 'awaitFencingProved']) {
+        cluster.answers[name] = [
+          async (given) => {
+            seen.push({ name, ...given, specification: undefined, operation: undefined });
+            return succeed();
+          },
+        ];
+      }
+      return (await worker.start('buildCluster', input({ specification: { ...fencing(), prove: 'never' } }))).result();
+    });
+
+    expect(seen).toHaveLength(4);
+    expect(seen.slice(0, 2)).toMatchObject([{ roleId: '/role' }, { roleId: '/role' }]);
+    const told = { name: 'awaitFencingProved', subscriptionId: 'subscription', resourceGroup: 'hadb' };
+    expect(seen.slice(2)).toMatchObject([told, told]);
+  });
+
+  it('without fencing asks Azure for no role', async () => {
+    const { cluster } = await withCluster(async (worker): Promise<Progress> =>
+      (
+        await worker.start('buildCluster', input({ specification: { ...specificationFor(), prove: 'never' } }))
+      ).result(),
+    );
+
+    expect(among(cluster, FENCING)).toEqual([]);
   });
 
   it('on a built cluster whose tests were passed breaks and moves nothing', async () => {

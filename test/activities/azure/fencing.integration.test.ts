@@ -117,6 +117,22 @@ describe('role and assignments', () => {
     expect(await assignments()).toHaveLength(4);
   });
 
+  it('are named as missing, and not made, by who only looks', async () => {
+    const looked = async (node?: string, roleId = '') =>
+      node === undefined
+        ? world.run('ensureFencingRole', { ...world.step('fencing-role', AZURE), observeOnly: true })
+        : world.run('ensureFencingAssignments', { ...world.step('x', AZURE), node, roleId, observeOnly: true });
+
+    expect(await looked()).toMatchObject({ observed: 'missing', drift: [expect.stringContaining('is missing')] });
+    const { roleId } = await makeRole();
+    world.requests.length = 0;
+    expect(await looked()).not.toHaveProperty('drift');
+    expect(await looked('hadb02', roleId)).toMatchObject({
+      drift: ['the identity of hadb02 lacks the role on hadb01', 'the identity of hadb02 lacks the role on hadb02'],
+    });
+    expect(writes()).toEqual([]);
+  });
+
   it('a role that lets too much or too little is put right, and stays the same role', async () => {
     const { roleId } = await makeRole();
     const [role] = await customRoles();

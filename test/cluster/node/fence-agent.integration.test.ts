@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { FENCE_ACTIONS } from '../../../cluster/azure/fencing-role';
 import {
   describeFenceProof,
+  parseFenceAgent,
+  renderFenceAgentRead,
   fenceProblems,
   parseFenceDiagnosis,
   parseFenceProof,
@@ -147,6 +149,19 @@ it.each([
   expect(problems).toHaveLength(3);
   expect(diagnosis.link).toBe(link);
   expect(diagnosis.said.length).toBeGreaterThan(10);
+});
+
+it("finds Azure's modules as Debian's Python does, and misses them where they are not", async () => {
+  const read = renderRead(renderFenceAgentRead());
+  const without = `mv /usr/lib/python3/dist-packages/azure/mgmt/compute /compute`;
+
+  const [there, gone] = await Promise.all([
+    runInGuest(tools, lab, vms[0]!.vmId, read),
+    runInGuest(tools, lab, vms[0]!.vmId, `${without}\n${read}`),
+  ]);
+
+  expect([there, gone].map(({ code }) => code)).toEqual([0, 0]);
+  expect([there, gone].map(({ stdout }) => parseFenceAgent(stdout).modules)).toEqual([true, false]);
 });
 
 it('a node without the agent says so, and asks nothing', async () => {
