@@ -5,6 +5,7 @@ import { createDatabaseActivities } from './database';
 import type { NodeDependencies } from './dependencies';
 import { createDiskActivities } from './disk';
 import { createDrbdActivities } from './drbd';
+import { createFencingActivities } from './fencing';
 import { createFileSystemActivities } from './filesystem';
 import { createKernelActivities } from './kernel';
 import { createPacemakerActivities } from './pacemaker';
@@ -30,6 +31,7 @@ export function createNodeActivities(dependencies: NodeDependencies) {
     ...createRuntimeActivities(dependencies),
     ...createCorosyncActivities(dependencies),
     ...createPacemakerActivities(dependencies),
+    ...createFencingActivities(dependencies),
     ...createClusterStateActivities(dependencies),
   };
 }
