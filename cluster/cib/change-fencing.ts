@@ -15,12 +15,14 @@ import { element, renderXml, type XmlElement } from './xml';
 
 /** Fencing put into the configuration of a cluster that was built without it, and nothing else changed. */
 
-/** What deviates of fencing, and of the time-outs that follow from it, between the live CIB and the one of the input. */
+/** What deviates of fencing, and of the time-outs that follow from it, between the live CIB and the one of the input; the kind of fencing first. */
 export function fencingDifferences(live: string, input: CibInput): Difference[] {
   const own = ownSettings(input);
-  return compareCib(parseCibConfiguration(renderCib(input)), parseCibConfiguration(live)).filter(({ setting }) =>
-    own(setting),
+  const differences = compareCib(parseCibConfiguration(renderCib(input)), parseCibConfiguration(live)).filter(
+    ({ setting }) => own(setting),
   );
+  const isMarker = ({ setting }: Difference) => setting === `property ${FENCING_MARKER}`;
+  return [...differences.filter(isMarker), ...differences.filter((difference) => !isMarker(difference))];
 }
 
 /**

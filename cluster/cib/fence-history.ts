@@ -1,3 +1,4 @@
+import { assertNever } from '../errors';
 import type { ClusterState } from './crm-mon';
 
 /** One shot as Pacemaker remembers it (`fence_event` of crm_mon), in its own words. */
@@ -79,6 +80,8 @@ export function describeFence({ node, action, outcome, by, at, reason }: Fence):
       return `a person has told the cluster that ${node} is off${when}; no machine has confirmed it`;
     case 'confirmed':
       return `${node} was fenced (${action})${when}${whom}: confirmed`;
+    default:
+      return assertNever(outcome);
   }
 }
 
