@@ -207,11 +207,11 @@ describe('the fencing of DRBD', () => {
 it('the last shot at a node is read in one sentence', async () => {
   const mon = `<pacemaker-result api-version="2.25"><summary/><fence_history status="0">${FENCE_EVENTS.confirmed}</fence_history><status code="0" message="OK"/></pacemaker-result>`;
   const { sessions } = answeringNodes(() => ({ reads: { [readCrmMon()]: mon } }));
-  const { readFence } = createFencingActivities({ sessions, secrets });
+  const activities = createFencingActivities({ sessions, secrets });
 
-  const found = await runActivity(() => readFence({ ...step('hadb02', 'fence'), target: 'hadb01' }));
+  const found = await runActivity(() => activities.readFence({ ...step('hadb02', 'fence'), target: 'hadb01' }));
   const later = await runActivity(() =>
-    readFence({ ...step('hadb02', 'fence'), target: 'hadb01', since: '2026-11-22T19:00:00Z' }),
+    activities.readFence({ ...step('hadb02', 'fence'), target: 'hadb01', since: '2026-11-22T19:00:00Z' }),
   );
 
   expect(found).toMatchObject({
