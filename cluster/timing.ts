@@ -6,11 +6,16 @@ export interface TimingInputs {
   /** Corosync declares a silent node lost after this long. */
   tokenMs: number;
   /** How long the loser of a fencing race is held back, and how long a power-off may take; absent without fencing. */
-  fencing?: { delaySeconds: number; powerOffSeconds: number };
+  fencing?: FencingInputs;
   probeIntervalSeconds: number;
   probeThreshold: number;
   /** Longest acceptable outage, client's view: after the loss of a node, and for a planned move. */
   slo: { hardFailoverSeconds: number; softFailoverSeconds: number };
+}
+
+export interface FencingInputs {
+  delaySeconds: number;
+  powerOffSeconds: number;
 }
 
 export interface OperationTiming {
@@ -18,6 +23,26 @@ export interface OperationTiming {
   stopSeconds: number;
   monitorIntervalSeconds: number;
   monitorSeconds: number;
+}
+
+export interface FencingTiming {
+  /**
+   * `priority-fencing-delay`: when both nodes shoot, the one that would shoot the primary waits this long. It must outlast the other's power-off, from the
+   * request until the machine stands. Part of every hard failover's time: a primary that is really dead is shot as late.
+   */
+  delaySeconds: number;
+  /** `power_timeout`: how long the agent asks whether the machine is off by now. Pacemaker switches this off in agents that it runs itself. */
+  powerSeconds: number;
+  /** `pcmk_off_timeout`: a whole run of the agent, after which Pacemaker kills it; token, request and questions are in it. */
+  offSeconds: number;
+  /** `stonith-timeout`: the whole of a fencing, delay included, and the fifth that Pacemaker adds to an agent's own time (`TIMEOUT_MULTIPLY_FACTOR`). */
+  totalSeconds: number;
+  /** Start and monitor both list the machines by Azure's API; 120 s is Azure's guide, which asks each hour. */
+  monitorSeconds: number;
+  /** Five minutes: two requests to a limit of 25 a second, and a credential that was taken away is known before the next night. */
+  monitorIntervalSeconds: number;
+  startSeconds: number;
+  stopSeconds: number;
 }
 
 export interface ClusterTiming {
@@ -65,6 +90,8 @@ export interface ClusterTiming {
     /** Start covers crash recovery, stop the flush of a dirty buffer pool. */
     server: OperationTiming;
     responder: OperationTiming;
+    /** Absent without fencing. */
+    fencing?: FencingTiming;
   };
   server: {
     /** Limit of the monitor's query: a server that does not answer within it is hung, not merely busy. Below the monitor's time-out. */
@@ -100,6 +127,19 @@ const TAKE_OVER_SECONDS = 35;
 /** Azure freezes a machine for up to 30 s at memory-preserving maintenance (learn.microsoft.com, maintenance-and-updates). */
 const LONGEST_FREEZE_MS = 30_000;
 
+/**
+ * Pacemaker's own guides and Azure's have 15 to 30 s. A cluster that is told of a loss within seconds is meant to be quick; one that waits out a frozen
+ * machine gets the longer one.
+ */
+const DELAY_SECONDS = { quick: 5, patient: 30 } as const;
+/**
+ * Azure answers a power-off without shutdown after 10 to 90 s; an attempt that is given up is made again, so that a longer limit (Azure's guide: 240 s)
+ * gains nothing, and no primary may write for longer than this in doubt.
+ */
+const POWER_OFF_SECONDS = 120;
+/** Time for the agent to report before Pacemaker kills it. */
+const AGENT_MARGIN_SECONDS = 10;
+
 /** @throws HadbError BadSpecification when the inputs contradict each other; `timingProblems` tells it without throwing. */
 export function computeTiming(inputs: TimingInputs): ClusterTiming {
   const timing = derive(inputs);
@@ -113,8 +153,15 @@ export function computeTiming(inputs: TimingInputs): ClusterTiming {
   return timing;
 }
 
+/** What fencing through Azure adds to the inputs; follows from how quickly a loss is noticed. */
+export const fencingInputs = (tokenMs: number): FencingInputs => ({
+  delaySeconds: tokenMs < LONGEST_FREEZE_MS ? DELAY_SECONDS.quick : DELAY_SECONDS.patient,
+  powerOffSeconds: POWER_OFF_SECONDS,
+});
+
 export const timingInputs = (specification: ClusterSpecification): TimingInputs => ({
   tokenMs: specification.corosync.tokenMs,
+  ...(specification.fencing === 'azure' ? { fencing: fencingInputs(specification.corosync.tokenMs) } : {}),
   probeIntervalSeconds: specification.loadBalancer.probeIntervalSeconds,
   probeThreshold: specification.loadBalancer.probeThreshold,
   slo: specification.slo,
@@ -141,6 +188,22 @@ export function contradictions(inputs: TimingInputs, timing: ClusterTiming): Tim
   if (inputs.fencing !== undefined) {
     must(inputs.fencing.powerOffSeconds > 0, ['fencing'], 'with fencing, the time for a power-off must be above 0');
     must(inputs.fencing.delaySeconds >= 0, ['fencing'], 'a fencing delay cannot be negative');
+    const { fencing } = pacemaker;
+    must(
+      fencing !== undefined && fencing.powerSeconds < fencing.offSeconds,
+      ['fencing'],
+      'the fence agent is killed before it could report that the machine stays on',
+    );
+    must(
+      fencing !== undefined && fencing.offSeconds <= inputs.fencing.powerOffSeconds,
+      ['fencing'],
+      'the fence agent may take longer than the rest of the cluster waits for a power-off',
+    );
+    must(
+      fencing !== undefined && fencing.totalSeconds >= fencing.delaySeconds + fencing.offSeconds,
+      ['fencing'],
+      'a fencing is given up while its delay or its agent still runs',
+    );
   }
   must(
     corosync.consensusMs >= 1.2 * corosync.tokenMs,
@@ -203,6 +266,7 @@ function derive(inputs: TimingInputs): ClusterTiming {
   // The handler lets its last call to the DC run past the limit, by up to a quarter of it.
   const promoteSeconds = Math.max(90, Math.ceil(fencePeerDcSeconds * 1.25) + CIBADMIN_SECONDS + REACTION_SECONDS);
   const balancerSeconds = inputs.probeIntervalSeconds * inputs.probeThreshold;
+  const fencing = inputs.fencing === undefined ? {} : { fencing: fencingTiming(inputs.fencing) };
   const server = { startSeconds: 300, stopSeconds: 300, monitorIntervalSeconds: 10, monitorSeconds: 30 };
   return {
     corosync: {
@@ -229,6 +293,7 @@ function derive(inputs: TimingInputs): ClusterTiming {
       fileSystem: { startSeconds: 60, stopSeconds: 60, monitorIntervalSeconds: 20, monitorSeconds: 40 },
       server,
       responder: { startSeconds: 20, stopSeconds: 20, monitorIntervalSeconds: 10, monitorSeconds: 20 },
+      ...fencing,
     },
     server: {
       queryLimitSeconds: 10,
@@ -245,5 +310,18 @@ function derive(inputs: TimingInputs): ClusterTiming {
       hardFailoverSeconds: detectionSeconds + fencingSeconds + REACTION_SECONDS + TAKE_OVER_SECONDS + balancerSeconds,
       softFailoverSeconds: TAKE_OVER_SECONDS + balancerSeconds,
     },
+  };
+}
+
+function fencingTiming({ delaySeconds, powerOffSeconds }: FencingInputs): FencingTiming {
+  return {
+    delaySeconds,
+    powerSeconds: powerOffSeconds - Math.min(AGENT_MARGIN_SECONDS, powerOffSeconds / 2),
+    offSeconds: powerOffSeconds,
+    totalSeconds: Math.ceil((delaySeconds + powerOffSeconds) * 1.2),
+    monitorSeconds: 120,
+    monitorIntervalSeconds: 300,
+    startSeconds: 120,
+    stopSeconds: 20,
   };
 }

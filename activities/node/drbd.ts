@@ -1,6 +1,7 @@
 import { isVirgin, type GenerationIdentifiers } from '../../cluster/drbd/metadata';
 import {
   backingDevice,
+  fencingPolicy,
   renderResourceFile,
   RESOURCE_FILE,
   type ResourceFileForm,
@@ -30,16 +31,16 @@ import { openPair, type NodeDependencies } from './dependencies';
 import { awaitConnection, awaitSync, bringBack, makeMove, readRuntime, toLevel } from './runtime';
 import { sha256 } from './wanted-files';
 
-const FENCING_POLICY = 'resource-only';
-
-const RESOURCE_FILE_READ = `${renderChecksums([RESOURCE_FILE])}drbdsetup show ${DRBD_RESOURCE} 2>/dev/null | sed -n 's/.*fencing[[:space:]]*\\([a-z-]*\\);.*/fencing=\\1/p' || :
+/** Checksum of the file, and the policy that is in force. */
+export const RESOURCE_FILE_READ = `${renderChecksums([RESOURCE_FILE])}drbdsetup show ${DRBD_RESOURCE} 2>/dev/null | sed -n 's/.*fencing[[:space:]]*\\([a-z-]*\\);.*/fencing=\\1/p' || :
 `;
 
 export function createDrbdActivities(dependencies: NodeDependencies) {
   const { sessions, secrets } = dependencies;
   return {
     /**
-     * Step 7 (`either`: written in the manual form, and left alone in the cluster form), and again in the cluster form once
+     * Step 7 (`either`: written in the manual form, and left alone in the cluster form, that of a cluster without fencing among them, which a later step
+     * changes), and again in the cluster form once
      * Pacemaker runs; then `drbdadm adjust` puts the fencing policy and the handlers into force. Compared by checksum: the file
      * holds the secret.
      */
@@ -50,10 +51,14 @@ export function createDrbdActivities(dependencies: NodeDependencies) {
       const secret = await clusterSecrets(secrets, step.specification).drbdSecret();
       const { specification, platform } = step;
       const inForce = step.form === 'cluster';
-      const render = (form: ResourceFileForm) =>
-        renderResourceFile({ specification, platform, form, secret, timing: timingOf(specification) });
+      const render = (form: ResourceFileForm, wanted = specification) =>
+        renderResourceFile({ specification: wanted, platform, form, secret, timing: timingOf(wanted) });
       const content = render(inForce ? 'cluster' : 'manual');
-      const wanted = (step.form === 'either' ? [content, render('cluster')] : [content]).map(sha256);
+      const wanted = (
+        step.form === 'either'
+          ? [content, render('cluster'), render('cluster', { ...specification, fencing: 'none' })]
+          : [content]
+      ).map(sha256);
       const file = { path: RESOURCE_FILE, content, mode: 0o600 };
       return performStep(session, step, {
         observe: async () => {
@@ -61,7 +66,7 @@ export function createDrbdActivities(dependencies: NodeDependencies) {
           return { sum: parseChecksums(stdout).get(RESOURCE_FILE), fencing: /^fencing=(.*)$/m.exec(stdout)?.[1] };
         },
         isDone: ({ sum, fencing }) =>
-          sum !== undefined && wanted.includes(sum) && (!inForce || fencing === FENCING_POLICY),
+          sum !== undefined && wanted.includes(sum) && (!inForce || fencing === fencingPolicy(specification)),
         describe: ({ sum, fencing }) =>
           `${RESOURCE_FILE} ${describeChecksum(sum, wanted)}${inForce ? `, fencing ${fencing ?? 'dont-care'} in force` : ''}`,
         act: async () => {
@@ -225,7 +230,7 @@ async function readMetadata(session: NodeSession): Promise<Metadata> {
   return parseMetadata((await session.read(renderMetadataRead())).stdout);
 }
 
-function describeChecksum(sum: string | undefined, wanted: readonly string[]): string {
+export function describeChecksum(sum: string | undefined, wanted: readonly string[]): string {
   if (sum === undefined) return 'is absent';
   return wanted.includes(sum) ? `as wanted, sha256 ${sum.slice(0, 12)}` : `differs (sha256 ${sum.slice(0, 12)})`;
 }

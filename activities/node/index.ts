@@ -6,6 +6,7 @@ import type { NodeDependencies } from './dependencies';
 import { createDiskActivities } from './disk';
 import { createDrbdActivities } from './drbd';
 import { createFencingActivities } from './fencing';
+import { createFencingChangeActivities } from './fencing-change';
 import { createFileSystemActivities } from './filesystem';
 import { createKernelActivities } from './kernel';
 import { createPacemakerActivities } from './pacemaker';
@@ -32,6 +33,7 @@ export function createNodeActivities(dependencies: NodeDependencies) {
     ...createCorosyncActivities(dependencies),
     ...createFencingActivities(dependencies),
     ...createPacemakerActivities(dependencies),
+    ...createFencingChangeActivities(dependencies),
     ...createClusterStateActivities(dependencies),
   };
 }

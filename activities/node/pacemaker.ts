@@ -1,10 +1,8 @@
-import { RESOURCES, renderCib, renderCibForSimulation, clusterProperties, type CibInput } from '../../cluster/cib/cib';
+import { RESOURCES, renderCib, renderCibForSimulation, clusterProperties } from '../../cluster/cib/cib';
 import { nodesOf, parseCrmMon, promotedNodes, readCrmMon, type ClusterState } from '../../cluster/cib/crm-mon';
 import { compareCib, describeDifference, parseCibConfiguration } from '../../cluster/cib/difference';
 import { MYSQL_AGENT, renderMysqlAgent } from '../../cluster/cib/mysql-agent';
 import { RESPONDER_AGENT, renderResponderAgent } from '../../cluster/cib/responder-agent';
-import { CRM_EXIT, disruptions, parseCrmSimulate } from '../../cluster/cib/tools';
-import { databaseProfile } from '../../cluster/database/profile';
 import { isInSync } from '../../cluster/drbd/state';
 import { HadbError } from '../../cluster/errors';
 import { concatenate, renderChecksums, renderWriteFiles, type NodeFile } from '../../cluster/node/files';
@@ -13,45 +11,45 @@ import {
   renderBootEnable,
   renderBootRead,
   renderCibPatch,
-  renderCibRead,
   renderFirstConfiguration,
   renderPacemakerStart,
   renderRefresh,
   renderServingRead,
-  renderSimulation,
   withProperties,
 } from '../../cluster/node/pacemaker-moves';
-import type { Platform } from '../../cluster/platform';
 import { DATA_DIRECTORY, DRBD_DEVICE } from '../../cluster/specification/specification';
 import type { StepOutcome } from '../../cluster/step';
 import { timingOf } from '../../cluster/timing';
 import type { NodeSession } from '../connections/node-session';
 import { performStep, type NodeStep } from '../step';
+import { cibInput, type Configured } from './cib-input';
 import { describeCluster, observeCluster, readBuiltOn } from './cluster-state';
 import { startMember } from './corosync';
 import { openPair, pairOf, type NodeDependencies } from './dependencies';
+import { ownHandler } from './fencing-change';
 import { bringBack, toLevel } from './runtime';
+import { readCib, swapConfiguration } from './swap-configuration';
 import { waitUntil } from './waiting';
 import { wantedFiles } from './wanted-files';
 
 /** A first start takes 6 to 24 s. What a reset undoes meanwhile is brought back by the next try. */
 const ONLINE_LIMIT_MS = 60_000;
 const HEALTHY_LIMIT_MS = 300_000;
-/** The status section of a live CIB changes with each result of an operation; the change is planned anew then. */
-const SWAP_TRIES = 10;
-
-type Configured = NodeStep & { platform: Platform };
 
 export function createPacemakerActivities(dependencies: NodeDependencies) {
   const { sessions } = dependencies;
   return {
-    /** The agent that judges the database by SQL and, where the stock `azure-lb` does not run, one that does; by checksum. */
+    /**
+     * The agent that judges the database by SQL; where the stock `azure-lb` does not run, one that does; and where fencing needs it and the stock one is
+     * deaf, a fence-peer handler that hears. By checksum.
+     */
     async installResourceAgents(step: Configured): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
       const files: NodeFile[] = [{ path: MYSQL_AGENT.path, content: renderMysqlAgent(), mode: MYSQL_AGENT.mode }];
       if (!step.platform.responderAgentWorks) {
         files.push({ path: RESPONDER_AGENT.path, content: renderResponderAgent(), mode: RESPONDER_AGENT.mode });
       }
+      files.push(...ownHandler(step));
       const wanted = wantedFiles(files);
       const paths = wanted.paths.join(', ');
       return performStep(session, step, {
@@ -147,10 +145,9 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
       const session = await sessions.open(step, step.node);
       const properties = clusterProperties(cibInput(step, 'managed'));
       const wanted = pick(properties, ['maintenance-mode', 'dc-deadtime']);
-      const readCib = async (): Promise<string> => (await session.read(renderCibRead())).stdout;
       return performStep(session, step, {
         observe: async () => {
-          const { settings } = parseCibConfiguration(await readCib());
+          const { settings } = parseCibConfiguration(await readCib(session));
           return {
             maintenance: settings.get('property maintenance-mode') === 'true',
             deadtime: settings.get('property dc-deadtime'),
@@ -161,33 +158,11 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
         describe: ({ maintenance, deadtime }) =>
           `maintenance mode ${maintenance ? 'on' : 'off'}, dc-deadtime ${deadtime ?? 'default'}`,
         act: async () => {
-          for (let tries = 1; ; tries += 1) {
-            const old = await readCib();
-            const next = withProperties(old, wanted);
-            const simulated = parseCrmSimulate((await session.read(renderSimulation(), { input: next })).stdout);
-            const disrupted = disruptions(simulated);
-            if (disrupted.length > 0) {
-              throw new HadbError('GuardRefused', `Pacemaker would disturb what runs: ${disrupted.join(', ')}`, {
-                subject: step.node,
-                observed: disrupted.join(', '),
-                whatNow: 'Look at "crm_mon -1 -r" and "crm_simulate -L -s" on the node for the reason, then retry.',
-              });
-            }
-            const [before, after] = [Buffer.from(old), Buffer.from(next)];
-            const script = renderCibPatch({ oldBytes: before.length, newBytes: after.length });
-            const { code, stderr } = await session.change(step, script, {
-              input: Buffer.concat([before, after]),
-              accept: [0, CRM_EXIT.old],
-            });
-            if (code === 0) return 'handed the resources over to Pacemaker';
-            if (tries >= SWAP_TRIES) {
-              throw new HadbError('NotReady', `${step.node}: the configuration changes faster than it can be planned`, {
-                subject: step.node,
-                observed: stderr.trim(),
-                whatNow: 'Look who changes it ("cibadmin --query | head -n 1"), then retry.',
-              });
-            }
-          }
+          await swapConfiguration(session, step, {
+            next: (live) => withProperties(live, wanted),
+            patch: renderCibPatch,
+          });
+          return 'handed the resources over to Pacemaker';
         },
       });
     },
@@ -222,7 +197,7 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
         whatNow:
           'Look at "crm_mon -1 -r" and "drbdadm status r0"; what fails has its reason under "Failed Resource Actions".',
       });
-      const current = parseCibConfiguration((await session.read(renderCibRead())).stdout);
+      const current = parseCibConfiguration(await readCib(session));
       const wanted = parseCibConfiguration(renderCib(cibInput(step, 'managed')));
       const drift = compareCib(wanted, current).map((difference) => `CIB: ${describeDifference(difference)}`);
       return {
@@ -261,17 +236,6 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
       return { result: 'unchanged', observed };
     },
   };
-
-  function cibInput(step: Configured, mode: CibInput['mode']): CibInput {
-    const { specification, platform } = step;
-    return {
-      specification,
-      platform,
-      profile: databaseProfile(specification.database.engine),
-      timing: timingOf(specification),
-      mode,
-    };
-  }
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { DatabaseProfile } from '../database/profile';
 import { requireVersion, type Platform } from '../platform';
 import { nodeId } from '../corosync/configuration';
+import { HadbError } from '../errors';
 import { DRBD_DEVICE, DRBD_RESOURCE, type ClusterSpecification } from '../specification/specification';
-import type { ClusterTiming, OperationTiming } from '../timing';
+import type { ClusterTiming, FencingTiming, OperationTiming } from '../timing';
 import { isAtLeast } from '../versions';
 import { MYSQL_AGENT } from './mysql-agent';
 import { RESPONDER_AGENT, STOCK_RESPONDER_AGENT } from './responder-agent';
@@ -18,8 +19,19 @@ export const RESOURCES = {
   responder: 'lb_mysql',
 } as const;
 
+/** The device that Pacemaker fences with; the article left it as an exercise. */
+export const FENCING_DEVICE = 'st-azure';
+
 /** Says in the CIB itself what protects the data when a node is lost; Pacemaker ignores the name. */
 export const FENCING_MARKER = 'hadb-fencing';
+
+/** What the fence agent needs to find the machines. */
+export interface AzureFencing {
+  subscriptionId: string;
+  resourceGroup: string;
+  /** Each node of the cluster and the name of its machine. */
+  hosts: readonly { node: string; vm: string }[];
+}
 
 export interface CibInput {
   specification: ClusterSpecification;
@@ -31,10 +43,15 @@ export interface CibInput {
    * that it adopts what runs. `managed`: as the cluster is to stay.
    */
   mode: 'first-start' | 'managed';
+  /** Given exactly when the specification says `fencing: azure`. */
+  fencing?: AzureFencing;
   epoch?: number;
 }
 
-/** A complete CIB without a status section, as `/var/lib/pacemaker/cib/cib.xml` holds it. */
+/**
+ * A complete CIB without a status section, as `/var/lib/pacemaker/cib/cib.xml` holds it.
+ * @throws HadbError Internal when the specification's fencing and the input's do not fit together.
+ */
 export function renderCib(input: CibInput): string {
   return `<?xml version="1.0" encoding="utf-8"?>\n${renderXml(
     element(
@@ -84,6 +101,7 @@ export function renderCibForSimulation(input: CibInput & { preferred?: string })
 
 function renderConfiguration(input: CibInput): XmlElement {
   const { specification } = input;
+  const fencing = requireFencing(input);
   return element('configuration', {}, [
     element('crm_config', {}, [pairs('cluster_property_set', 'cib-bootstrap-options', clusterProperties(input))]),
     element(
@@ -91,7 +109,11 @@ function renderConfiguration(input: CibInput): XmlElement {
       {},
       specification.nodes.map((node) => element('node', { id: nodeId(specification, node.name), uname: node.name })),
     ),
-    element('resources', {}, [drbdClone(input), databaseGroup(input)]),
+    element('resources', {}, [
+      drbdClone(input),
+      databaseGroup(input),
+      ...(fencing === undefined ? [] : [fencingDevice(fencing)]),
+    ]),
     element('constraints', {}, [
       element('rsc_colocation', {
         id: 'mysql_on_drbd',
@@ -125,25 +147,96 @@ function renderConfiguration(input: CibInput): XmlElement {
 /** Cluster properties under the names that the Pacemaker of the platform honours; a name that it does not know it ignores silently. */
 export function clusterProperties(input: CibInput): Record<string, string> {
   const { pacemaker } = input.timing;
+  const { fencing } = pacemaker;
   const renamed = isAtLeast(requireVersion(input.platform, 'pacemakerVersion'), '3.0.2');
+  const prefix = renamed ? 'fencing' : 'stonith';
+  const enabled = String(input.specification.fencing !== 'none');
   const isFirst = input.mode === 'first-start';
   return {
     'cluster-name': input.specification.name,
     [FENCING_MARKER]: input.specification.fencing,
-    [renamed ? 'fencing-enabled' : 'stonith-enabled']: 'false',
+    [`${prefix}-enabled`]: enabled,
     // DRBD's fence-peer handler reads the old name only, and takes its absence for "enabled"; spelt with an underscore it
     // serves the handler and does not make Pacemaker complain about the old name.
-    ...(renamed ? { stonith_enabled: 'false' } : {}),
+    ...(renamed ? { stonith_enabled: enabled } : {}),
+    ...(fencing === undefined
+      ? {}
+      : {
+          // A machine that is shot stays off until somebody has looked: its start would be part of the outage.
+          [`${prefix}-action`]: 'off',
+          [`${prefix}-timeout`]: `${fencing.totalSeconds}s`,
+          'priority-fencing-delay': `${fencing.delaySeconds}s`,
+        }),
     'no-quorum-policy': 'stop',
     'maintenance-mode': String(isFirst),
     'dc-deadtime': `${isFirst ? pacemaker.firstStartDcDeadtimeSeconds : pacemaker.dcDeadtimeSeconds}s`,
   };
 }
 
+/** The input's fencing, which is there exactly when the specification asks for it, and names each node once. */
+function requireFencing({ specification, fencing, timing }: CibInput): FencingInput | undefined {
+  if (specification.fencing === 'none') {
+    if (fencing === undefined && timing.pacemaker.fencing === undefined) return undefined;
+    throw new HadbError('Internal', 'the specification says that nothing is fenced, and a fencing device is given');
+  }
+  if (fencing === undefined || timing.pacemaker.fencing === undefined) {
+    throw new HadbError('Internal', `fencing ${specification.fencing} needs a device and its time-outs`);
+  }
+  const [nodes, hosts] = [specification.nodes.map(({ name }) => name), fencing.hosts.map(({ node }) => node).sort()];
+  if (nodes.sort().join() !== hosts.join()) {
+    throw new HadbError('Internal', 'the fencing device must know the machine of each node', {
+      observed: `nodes ${nodes.join(', ')}; machines of ${hosts.join(', ') || 'none'}`,
+    });
+  }
+  const machines = fencing.hosts.map(({ vm }) => vm);
+  if (new Set(machines).size !== machines.length || machines.some((vm) => !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(vm))) {
+    throw new HadbError('Internal', 'each node needs a machine of its own, named as Azure names machines', {
+      observed: machines.join(', '),
+    });
+  }
+  return { fencing, timing: timing.pacemaker.fencing };
+}
+
+interface FencingInput {
+  fencing: AzureFencing;
+  timing: FencingTiming;
+}
+
+/** Debian's own agent, with the identity of the machine that it runs on: no credential is on a node. */
+function fencingDevice({ fencing, timing }: FencingInput): XmlElement {
+  return element('primitive', { id: FENCING_DEVICE, class: 'stonith', type: 'fence_azure_arm' }, [
+    pairs('instance_attributes', `${FENCING_DEVICE}-instance_attributes`, {
+      msi: 'true',
+      subscriptionId: fencing.subscriptionId,
+      resourceGroup: fencing.resourceGroup,
+      pcmk_host_map: fencing.hosts.map(({ node, vm }) => `${node}:${vm}`).join(';'),
+      // Whoever asks for a reboot gets a power-off: what the survivor waits for is over with it.
+      pcmk_reboot_action: 'off',
+      pcmk_reboot_timeout: `${timing.offSeconds}s`,
+      pcmk_off_timeout: `${timing.offSeconds}s`,
+      power_timeout: timing.powerSeconds,
+      // Azure's guide: one throttled request is no broken device, and a slow monitor does not hold a power-off up.
+      pcmk_monitor_retries: 4,
+      pcmk_action_limit: 3,
+    }),
+    operations(FENCING_DEVICE, [
+      { name: 'start', seconds: timing.startSeconds },
+      { name: 'stop', seconds: timing.stopSeconds },
+      { name: 'monitor', seconds: timing.monitorSeconds, interval: timing.monitorIntervalSeconds },
+    ]),
+  ]);
+}
+
+/** What `priority-fencing-delay` weighs: a promoted instance counts one more, which makes the primary's node the heavier one. */
+const DRBD_PRIORITY = 10;
+
 function drbdClone({ timing }: CibInput): XmlElement {
-  const { drbd } = timing.pacemaker;
+  const { drbd, fencing } = timing.pacemaker;
   const primitive = element('primitive', { id: RESOURCES.drbd, class: 'ocf', provider: 'linbit', type: 'drbd' }, [
     pairs('instance_attributes', `${RESOURCES.drbd}-instance_attributes`, { drbd_resource: DRBD_RESOURCE }),
+    ...(fencing === undefined
+      ? []
+      : [pairs('meta_attributes', `${RESOURCES.drbd}-meta_attributes`, { priority: DRBD_PRIORITY })]),
     operations(RESOURCES.drbd, [
       { name: 'start', seconds: drbd.startSeconds },
       { name: 'stop', seconds: drbd.stopSeconds },

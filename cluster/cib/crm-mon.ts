@@ -1,5 +1,6 @@
 import type { ClusterSpecification } from '../specification/specification';
-import { RESOURCES } from './cib';
+import { FENCING_DEVICE, RESOURCES } from './cib';
+import { describeFence, openFences, type FenceEvent } from './fence-history';
 import { attributeOf, childOf, childrenOf, descendantsOf, parseXml } from './parse-xml';
 import type { XmlElement } from './xml';
 
@@ -18,7 +19,7 @@ export interface ClusterState {
   failCounts: { resource: string; node: string; count: number }[];
   /** Location constraints with a negative score that are in force, those of the fence-peer handler and of moves among them. */
   bans: { id: string; resource: string; node: string; promotedOnly: boolean }[];
-  fencing: { action: string; target: string; status: string; completed?: string }[];
+  fencing: FenceEvent[];
 }
 
 export interface FailedAction {
@@ -88,15 +89,7 @@ export function parseCrmMon(text: string): ClusterState {
       node: attributeOf(ban, 'node') ?? '',
       promotedOnly: isTrue(ban, 'promoted-only'),
     })),
-    fencing: childrenOf(childOf(root, 'fence_history'), 'fence_event').map((event) => {
-      const completed = attributeOf(event, 'completed');
-      return {
-        action: attributeOf(event, 'action') ?? '',
-        target: attributeOf(event, 'target') ?? '',
-        status: attributeOf(event, 'status') ?? '',
-        ...(completed === undefined ? {} : { completed }),
-      };
-    }),
+    fencing: childrenOf(childOf(root, 'fence_history'), 'fence_event').map(readFenceEvent),
   };
 }
 
@@ -124,9 +117,16 @@ export function clusterProblems(state: ClusterState, specification: ClusterSpeci
     ...state.resources.flatMap(resourceProblems),
     ...state.failures.map(describeFailedAction),
     ...state.bans.map(({ id, resource, node }) => `${resource} is kept away from ${node} by the constraint ${id}`),
-    ...state.fencing
-      .filter(({ status }) => status !== 'success')
-      .map(({ action, target, status }) => `fencing (${action}) of ${target} is ${status}`),
+    ...openFences(state).map(describeFence),
+    ...(specification.fencing === 'none' ? [] : fencingProblems(state)),
+  ];
+}
+
+function fencingProblems(state: ClusterState): string[] {
+  const nodes = nodesOf(state, FENCING_DEVICE);
+  return [
+    ...(state.fencingEnabled ? [] : ['fencing is switched off']),
+    ...(nodes.length === 1 ? [] : [`${FENCING_DEVICE} runs on ${nodes.join(' and ') || 'no node'}`]),
   ];
 }
 
@@ -230,6 +230,23 @@ function readFailure(failure: XmlElement): FailedAction {
     exitStatus: attributeOf(failure, 'exitstatus') ?? '',
     reason: attributeOf(failure, 'exitreason') ?? '',
     ...(at === undefined ? {} : { at }),
+  };
+}
+
+function readFenceEvent(event: XmlElement): FenceEvent {
+  const named = (field: 'delegate' | 'origin' | 'client' | 'completed' | 'reason', attribute: string = field) => {
+    const value = attributeOf(event, attribute);
+    return value === undefined ? {} : { [field]: value };
+  };
+  return {
+    action: attributeOf(event, 'action') ?? '',
+    target: attributeOf(event, 'target') ?? '',
+    status: attributeOf(event, 'status') ?? '',
+    ...named('delegate'),
+    ...named('origin'),
+    ...named('client'),
+    ...named('completed'),
+    ...named('reason', 'exit-reason'),
   };
 }
 

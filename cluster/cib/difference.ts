@@ -69,14 +69,24 @@ const MODERN_PROPERTIES: Record<string, string> = {
   'stonith-enabled': 'fencing-enabled',
   'stonith-timeout': 'fencing-timeout',
   'stonith-action': 'fencing-action',
+  'stonith-max-attempts': 'fencing-max-attempts',
+  'stonith-watchdog-timeout': 'fencing-watchdog-timeout',
+  'fence-reaction': 'fencing-reaction',
 };
+/** The name from Pacemaker 3.0.2 on. */
+export const modernProperty = (name: string): string => MODERN_PROPERTIES[name] ?? name;
 /** An alias that only the fence-peer handler reads. */
-const HANDLER_ALIAS = 'stonith_enabled';
+export const HANDLER_ALIAS = 'stonith_enabled';
 
 function properties(config: XmlElement | undefined): Entry[] {
-  return nvpairs(config)
-    .filter(([name]) => !OWN_PROPERTIES.has(name) && name !== HANDLER_ALIAS)
-    .map(([name, value]) => setting('property')([MODERN_PROPERTIES[name] ?? name, value]));
+  const entries = nvpairs(config).map(([name, value]): Entry => [modernProperty(name), value]);
+  const enabled = new Map(entries).get('fencing-enabled') ?? 'true';
+  return (
+    entries
+      // The alias counts where it tells the handler something else than Pacemaker is told.
+      .filter(([name, value]) => !OWN_PROPERTIES.has(name) && !(name === HANDLER_ALIAS && value === enabled))
+      .map(setting('property'))
+  );
 }
 
 function nodeSettings(node: XmlElement): Entry[] {
@@ -146,7 +156,9 @@ function constraintSettings(constraint: XmlElement): Entry[] {
 function nvpairs(parent: XmlElement | undefined): Entry[] {
   return descendantsOf(parent, 'nvpair').flatMap((pair) => {
     const [name, value] = [attributeOf(pair, 'name'), attributeOf(pair, 'value')];
-    return name === undefined || value === undefined ? [] : [[name, normalise(value)] satisfies Entry];
+    return name === undefined || value === undefined
+      ? []
+      : [[name, /[-_]action$/.test(name) ? value : normalise(value)] satisfies Entry];
   });
 }
 

@@ -1,8 +1,8 @@
 import { HadbError } from '../errors';
-import { DEFAULT_DATA_DISK, partitionOf, requireVersion, type Platform } from '../platform';
+import { DEFAULT_DATA_DISK, partitionOf, type Platform } from '../platform';
 import { DRBD_DEVICE, DRBD_MINOR, DRBD_RESOURCE, type ClusterSpecification } from '../specification/specification';
 import type { ClusterTiming } from '../timing';
-import { isAtLeast } from '../versions';
+import { handlerPaths, hasDrbd9 } from './fence-peer-handler';
 
 export const RESOURCE_FILE = `/etc/drbd.d/${DRBD_RESOURCE}.res`;
 
@@ -21,6 +21,15 @@ export interface ResourceFileInput {
   platform: Platform;
 }
 
+/**
+ * `resource-only`: the peer's copy is outdated and writing goes on. `resource-and-stonith`: writing is held up meanwhile, so that nothing is acknowledged
+ * by a primary that is about to be shot; only where somebody shoots.
+ */
+export const fencingPolicy = ({
+  fencing,
+}: Pick<ClusterSpecification, 'fencing'>): 'resource-only' | 'resource-and-stonith' =>
+  fencing === 'none' ? 'resource-only' : 'resource-and-stonith';
+
 /** The backing device of the resource: the one partition of the data disk. */
 export const backingDevice = (platform: Pick<Platform, 'dataDisk'>): string =>
   partitionOf(platform.dataDisk ?? DEFAULT_DATA_DISK);
@@ -33,10 +42,10 @@ export function renderResourceFile(input: ResourceFileInput): string {
   if (!/^[A-Za-z0-9._+/=-]{16,64}$/.test(input.secret)) {
     throw new HadbError('Internal', 'the DRBD secret must be 16 to 64 letters, digits and . _ + / = -');
   }
-  const isNine = isAtLeast(requireVersion(input.platform, 'drbdKernelVersion'), '9');
-  const { specification, timing } = input;
+  const isNine = hasDrbd9(input.platform);
+  const { specification } = input;
   // In 8.4 the fencing policy belongs into `disk`, in 9 into `net`; in the other place it is a syntax error.
-  const fencing = input.form === 'cluster' ? ['fencing resource-only;'] : [];
+  const fencing = input.form === 'cluster' ? [`fencing ${fencingPolicy(specification)};`] : [];
   const sections = [
     // DRBD 9 promotes by itself when a device is opened; only Pacemaker and the runbook may promote.
     ...(isNine ? [section('options', ['auto-promote no;', 'quorum off;'])] : []),
@@ -61,7 +70,7 @@ export function renderResourceFile(input: ResourceFileInput): string {
       'rr-conflict disconnect;',
       ...(isNine ? fencing : []),
     ]),
-    ...(input.form === 'cluster' ? [section('handlers', handlers(timing, { isNine }))] : []),
+    ...(input.form === 'cluster' ? [section('handlers', handlers(input))] : []),
     // The cluster decides what to do about an absent peer; a boot script must not wait for it.
     section('startup', ['wfc-timeout 1;', 'degr-wfc-timeout 1;']),
     ...specification.nodes.map((node, index) =>
@@ -81,12 +90,12 @@ export function renderResourceFile(input: ResourceFileInput): string {
 export const withoutSecret = (resourceFile: string): string =>
   resourceFile.replace(/shared-secret "[^"]*";/, 'shared-secret "(hidden)";');
 
-function handlers(timing: ClusterTiming, { isNine }: { isNine: boolean }): string[] {
-  const suffix = isNine ? '.9.sh' : '.sh';
+function handlers({ specification, platform, timing }: ResourceFileInput): string[] {
+  const { fence, unfence } = handlerPaths(specification, platform);
   const { fencePeerSeconds, fencePeerDcSeconds } = timing.drbd;
   return [
-    `fence-peer "/usr/lib/drbd/crm-fence-peer${suffix} --timeout ${fencePeerSeconds} --dc-timeout ${fencePeerDcSeconds}";`,
-    `unfence-peer "/usr/lib/drbd/crm-unfence-peer${suffix}";`,
+    `fence-peer "${fence} --timeout ${fencePeerSeconds} --dc-timeout ${fencePeerDcSeconds}";`,
+    `unfence-peer "${unfence}";`,
   ];
 }
 

@@ -12,7 +12,7 @@ import { LATER, LOOK_AT_DRBD, RUNS } from './guards';
 export const MOVE_LIFETIME = 'PT10M';
 
 /** Sets cluster and peer_node: the elements of crm_mon that tell of the whole and of the peer. */
-const LOOK_AT_CLUSTER = `look_at_cluster() {
+export const LOOK_AT_CLUSTER = `look_at_cluster() {
   view=$(crm_mon -1 --output-as=xml 2>/dev/null) || refuse "Pacemaker does not answer on this node"
   cluster=$(printf '%s\\n' "$view" | grep -o '<cluster_options [^>]*>' || :)
   peer_node=$(printf '%s\\n' "$view" | grep -o "<node name=\\"$peer\\" [^>]*>" | head -n 1)
@@ -20,7 +20,7 @@ const LOOK_AT_CLUSTER = `look_at_cluster() {
 `;
 
 /** Needs `peer`: it must be online, not in standby, connected and current. */
-const GUARD = `${REFUSE}${LATER}${LOOK_AT_DRBD}${LOOK_AT_CLUSTER}look_at_cluster
+export const PEER_IS_READY = `${REFUSE}${LATER}${LOOK_AT_DRBD}${LOOK_AT_CLUSTER}look_at_cluster
 case $cluster in *' maintenance-mode="false"'*) ;; *) refuse "the cluster is in maintenance mode: $cluster" ;; esac
 case $peer_node in *' online="true"'*) ;; *) refuse "$peer is not online: $peer_node" ;; esac
 case $peer_node in *' standby="false"'*) ;; *) refuse "$peer is in standby: $peer_node" ;; esac
@@ -34,7 +34,7 @@ look
  * outdated for a moment.
  */
 export const renderMovePrimary = ({ to }: { to: string }): string =>
-  `${assign({ peer: to, resource: RESOURCES.drbdClone })}${GUARD}
+  `${assign({ peer: to, resource: RESOURCES.drbdClone })}${PEER_IS_READY}
 [ "$role" = Primary ] || refuse "this node is not primary ($seen)"
 leftover=$(cibadmin --query --xpath "//rsc_location[starts-with(@id,'cli-')]" 2>/dev/null) || leftover=
 [ -z "$leftover" ] || refuse "a constraint of an earlier move is left:" $leftover
@@ -54,7 +54,7 @@ export const renderClearMove = (): string =>
 
 /** The article's `crm_standby -v on`: everything leaves this node, DRBD included. */
 export const renderStandbyOn = ({ node, peer }: { node: string; peer: string }): string =>
-  `${assign({ node, peer })}${GUARD}
+  `${assign({ node, peer })}${PEER_IS_READY}
 crm_standby --node "$node" --update on
 `;
 
@@ -95,7 +95,7 @@ crm_resource --cleanup --resource "$resource" --node "$node"
  */
 export const renderShutdown = ({ peer }: { peer: string }): string => `${assign({ peer })}
 if [ "$(systemctl is-system-running || :)" != stopping ]; then
-${GUARD}
+${PEER_IS_READY}
 systemd-run --quiet --collect --on-active=1s --timer-property=AccuracySec=100ms systemctl poweroff
 fi
 `;

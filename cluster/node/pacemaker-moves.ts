@@ -1,4 +1,5 @@
 import { RESOURCES } from '../cib/cib';
+import { raiseEpoch } from '../cib/epoch';
 import { HadbError } from '../errors';
 import { assign, quote, REFUSE } from '../shell';
 import { RUNS } from './guards';
@@ -110,11 +111,7 @@ export function withProperties(cib: string, properties: Readonly<Record<string, 
     if (pair === undefined) throw new HadbError('Internal', `the CIB has no property ${name}`);
     return text.replace(pair, pair.replace(/ value="[^"]*"/, ` value="${value}"`));
   }, cib);
-  const epoch = /^<cib [^>]* epoch="(\d+)"/m.exec(changed)?.[1];
-  if (epoch === undefined) throw new HadbError('Internal', 'the CIB has no epoch');
-  return changed.replace(/^<cib [^>]*>/m, (root) =>
-    root.replace(/ epoch="\d+"/, ` epoch="${Number(epoch) + 1}"`).replace(/ num_updates="\d+"/, ' num_updates="0"'),
-  );
+  return raiseEpoch(changed);
 }
 
 const BOOT_UNITS = ['corosync', 'pacemaker'] as const;

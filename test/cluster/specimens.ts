@@ -1,3 +1,4 @@
+import type { AzureFencing } from '../../cluster/cib/cib';
 import type { Platform } from '../../cluster/platform';
 import { ClusterSpecification, type ClusterSpecificationInput } from '../../cluster/specification/specification';
 
@@ -44,4 +45,13 @@ export const DEBIAN_SID: Platform = {
   serverVersion: '9.7.4',
   fencePeerHandlerWorks: false,
   responderAgentWorks: false,
+};
+
+export const AZURE_FENCING: AzureFencing = {
+  subscriptionId: '7a3c9f52-0d4e-4b6f-9c1a-2f8e5d7b6a10',
+  resourceGroup: 'hadb',
+  hosts: [
+    { node: 'hadb01', vm: 'hadb01' },
+    { node: 'hadb02', vm: 'hadb02' },
+  ],
 };

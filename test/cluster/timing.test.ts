@@ -1,5 +1,12 @@
 import fc from 'fast-check';
-import { computeTiming, contradictions, timingProblems, timingWarnings, type TimingInputs } from '../../cluster/timing';
+import {
+  computeTiming,
+  contradictions,
+  fencingInputs,
+  timingProblems,
+  timingWarnings,
+  type TimingInputs,
+} from '../../cluster/timing';
 
 const azure: TimingInputs = {
   tokenMs: 30_000,
@@ -44,6 +51,23 @@ describe('computeTiming', () => {
     });
 
     expect(drbd.fencePeerSeconds).toBeGreaterThan(30 + 36 + 15 + 90);
+  });
+
+  it.each([
+    ['Azure', azure, { delaySeconds: 30, hardFailoverSeconds: 266, fencePeerSeconds: 221 }],
+    ['fast', fast, { delaySeconds: 5, hardFailoverSeconds: 182, fencePeerSeconds: 137 }],
+  ])('keeps the default SLO with fencing in the %s profile', (_, inputs, expected) => {
+    const { budget, drbd, pacemaker } = computeTiming({ ...inputs, fencing: fencingInputs(inputs.tokenMs) });
+
+    expect({
+      delaySeconds: pacemaker.fencing?.delaySeconds,
+      hardFailoverSeconds: budget.hardFailoverSeconds,
+      fencePeerSeconds: drbd.fencePeerSeconds,
+    }).toEqual(expected);
+  });
+
+  it('has no time-outs of fencing without fencing', () => {
+    expect(computeTiming(azure).pacemaker).not.toHaveProperty('fencing');
   });
 
   it('keeps every inequality for whatever token, fencing and probe', () => {
@@ -93,6 +117,21 @@ describe('computeTiming', () => {
     ],
     ['a DC time-out below the handler’s', (timing) => (timing.drbd.fencePeerDcSeconds = 20), 'DC time-out'],
     ['a promotion shorter than its handler', (timing) => (timing.pacemaker.drbd.promoteSeconds = 20), 'promotion'],
+    [
+      'a fence agent that is killed while it asks',
+      (timing) => timing.pacemaker.fencing && (timing.pacemaker.fencing.powerSeconds = 120),
+      'killed before it could report',
+    ],
+    [
+      'a fence agent that may outlast the fence-peer handler',
+      (timing) => timing.pacemaker.fencing && (timing.pacemaker.fencing.offSeconds = 900),
+      'waits for a power-off',
+    ],
+    [
+      'a fencing that is given up while its delay runs',
+      (timing) => timing.pacemaker.fencing && (timing.pacemaker.fencing.totalSeconds = 130),
+      'given up while',
+    ],
     ['a consensus that Corosync does not allow', (timing) => (timing.corosync.consensusMs = 30_000), 'consensus'],
     [
       'an agent that flushes longer than its stop may last',
@@ -100,12 +139,13 @@ describe('computeTiming', () => {
       'database agent',
     ],
   ])('sees the contradiction in %s', (_, spoil, message) => {
-    const timing = computeTiming(azure);
+    const inputs = { ...azure, fencing: fencingInputs(azure.tokenMs) };
+    const timing = computeTiming(inputs);
 
     spoil(timing);
 
     expect(
-      contradictions(azure, timing)
+      contradictions(inputs, timing)
         .map((problem) => problem.message)
         .join(),
     ).toContain(message);

@@ -3,7 +3,7 @@ import { compareCib, describeDifference, parseCibConfiguration } from '../../../
 import { databaseProfile } from '../../../cluster/database/profile';
 import type { Platform } from '../../../cluster/platform';
 import { timingOf } from '../../../cluster/timing';
-import { DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
+import { AZURE_FENCING, DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
 
 const cibInput = (changes: Partial<CibInput> = {}, platform: Platform = DEBIAN_12): CibInput => {
   const specification =
@@ -17,6 +17,15 @@ const cibInput = (changes: Partial<CibInput> = {}, platform: Platform = DEBIAN_1
     ...changes,
   };
 };
+const fenced = (changes: Partial<CibInput> = {}, platform: Platform = DEBIAN_12): CibInput =>
+  cibInput(
+    {
+      specification: specificationOf({ fencing: 'azure', database: { engine: platform.engine ?? 'mariadb' } }),
+      fencing: AZURE_FENCING,
+      ...changes,
+    },
+    platform,
+  );
 const settingsOf = (input: CibInput) => parseCibConfiguration(renderCib(input)).settings;
 const differences = (wanted: string, current: string) =>
   compareCib(parseCibConfiguration(wanted), parseCibConfiguration(current)).map(describeDifference);
@@ -77,6 +86,127 @@ describe('renderCib', () => {
   });
 });
 
+describe('renderCib with fencing through Azure', () => {
+  it('fences from the first second, in the same document as everything else', () => {
+    const settings = settingsOf(fenced({ mode: 'first-start' }));
+
+    expect(settings.get('property hadb-fencing')).toBe('azure');
+    expect(settings.get('property fencing-enabled')).toBe('true');
+    expect(settings.get('st-azure kind')).toBe('stonith:fence_azure_arm');
+  });
+
+  it('knows the machine of each node and asks with the identity of the machine that it runs on', () => {
+    const settings = settingsOf(
+      fenced({
+        fencing: {
+          ...AZURE_FENCING,
+          hosts: [
+            { node: 'hadb01', vm: 'vm-a' },
+            { node: 'hadb02', vm: 'vm-b' },
+          ],
+        },
+      }),
+    );
+
+    expect(settings.get('st-azure parameter pcmk_host_map')).toBe('hadb01:vm-a;hadb02:vm-b');
+    expect(settings.get('st-azure parameter msi')).toBe('true');
+    expect(settings.get('st-azure parameter resourceGroup')).toBe('hadb');
+    expect(settings.get('st-azure parameter subscriptionId')).toBe(AZURE_FENCING.subscriptionId);
+  });
+
+  it('leaves a machine off that was shot, whoever asks', () => {
+    const settings = settingsOf(fenced());
+
+    expect(settings.get('property fencing-action')).toBe('off');
+    expect(settings.get('st-azure parameter pcmk_reboot_action')).toBe('off');
+  });
+
+  it('gives the primary a head start, and something that the delay can weigh', () => {
+    const settings = settingsOf(fenced());
+
+    expect(settings.get('property priority-fencing-delay')).toBe('30000 ms');
+    expect(settings.get('drbd_mysql meta priority')).toBe('10');
+  });
+
+  it('has a head start of 5 s in the fast profile', () => {
+    const specification = specificationOf({ fencing: 'azure', corosync: { tokenMs: 3000 } });
+
+    expect(settingsOf(fenced({ specification })).get('property priority-fencing-delay')).toBe('5000 ms');
+  });
+
+  it('gives up a fencing later than its agent, and promotes only after both', () => {
+    const settings = settingsOf(fenced());
+    const milliseconds = (name: string) => Number(settings.get(name)?.replace(' ms', ''));
+
+    expect(milliseconds('st-azure parameter pcmk_off_timeout')).toBe(120_000);
+    expect(milliseconds('property fencing-timeout')).toBeGreaterThan(150_000);
+    expect(milliseconds('drbd_mysql operation promote timeout')).toBeGreaterThan(66_000 + 150_000);
+  });
+
+  it('uses the new names from 3.0.2 on, and tells DRBD’s handler by its alias', () => {
+    const [old, renamed] = [renderCib(fenced()), renderCib(fenced({}, DEBIAN_SID))];
+
+    for (const name of ['enabled', 'action', 'timeout']) {
+      expect(old).toContain(`name="stonith-${name}"`);
+      expect(old).not.toContain(`name="fencing-${name}"`);
+      expect(renamed).toContain(`name="fencing-${name}"`);
+      expect(renamed).not.toContain(`name="stonith-${name}"`);
+    }
+    expect(renamed).toContain('name="stonith_enabled" value="true"');
+  });
+
+  it.each<[string, () => CibInput]>([
+    ['without a device', () => cibInput({ specification: specificationOf({ fencing: 'azure' }) })],
+    ['with a device that nobody asked for', () => cibInput({ fencing: AZURE_FENCING })],
+    ['with the time-outs of a cluster without fencing', () => fenced({ timing: timingOf(specificationOf()) })],
+    [
+      'without the machine of a node',
+      () => fenced({ fencing: { ...AZURE_FENCING, hosts: AZURE_FENCING.hosts.slice(0, 1) } }),
+    ],
+    [
+      'with the machine of a stranger',
+      () =>
+        fenced({
+          fencing: {
+            ...AZURE_FENCING,
+            hosts: [
+              { node: 'hadb01', vm: 'a' },
+              { node: 'other', vm: 'b' },
+            ],
+          },
+        }),
+    ],
+    [
+      'with one machine for both nodes',
+      () =>
+        fenced({
+          fencing: {
+            ...AZURE_FENCING,
+            hosts: [
+              { node: 'hadb01', vm: 'a' },
+              { node: 'hadb02', vm: 'a' },
+            ],
+          },
+        }),
+    ],
+    [
+      'with a machine whose name would be read as a further one',
+      () =>
+        fenced({
+          fencing: {
+            ...AZURE_FENCING,
+            hosts: [
+              { node: 'hadb01', vm: 'a;x:b' },
+              { node: 'hadb02', vm: 'c' },
+            ],
+          },
+        }),
+    ],
+  ])('refuses %s', (_, input) => {
+    expect(() => renderCib(input())).toThrow(expect.objectContaining({ code: 'Internal' }) as Error);
+  });
+});
+
 describe('compareCib', () => {
   const wanted = renderCib(cibInput());
 
@@ -108,6 +238,63 @@ describe('compareCib', () => {
     const platform = { ...DEBIAN_SID, responderAgentWorks: true };
 
     expect(differences(renderCib(cibInput()), renderCib({ ...cibInput(), platform }))).toEqual([]);
+  });
+
+  it('takes the names of fencing before and after Pacemaker 3.0.2 for the same', () => {
+    const platform = { ...DEBIAN_SID, responderAgentWorks: true };
+
+    expect(differences(renderCib(fenced()), renderCib({ ...fenced(), platform }))).toEqual([]);
+  });
+
+  it('names all that separates a cluster without fencing from one with it', () => {
+    expect(differences(renderCib(fenced()), wanted)).toEqual(
+      expect.arrayContaining([
+        'property hadb-fencing is none, wanted is azure',
+        'property fencing-enabled is false, wanted is true',
+        'property priority-fencing-delay is not set, wanted is 30000 ms',
+        'drbd_mysql meta priority is not set, wanted is 10',
+        'st-azure kind is not set, wanted is stonith:fence_azure_arm',
+      ]),
+    );
+  });
+
+  it.each<[string, (cib: string) => string, string]>([
+    [
+      'fencing that was switched off',
+      (cib) => cib.replace('name="stonith-enabled" value="true"', 'name="stonith-enabled" value="false"'),
+      'property fencing-enabled is false, wanted is true',
+    ],
+    [
+      'a reboot instead of a power-off',
+      (cib) => cib.replace('name="pcmk_reboot_action" value="off"', 'name="pcmk_reboot_action" value="reboot"'),
+      'st-azure parameter pcmk_reboot_action is reboot, wanted is off',
+    ],
+    [
+      'a machine of another name',
+      (cib) => cib.replace('hadb02:hadb02', 'hadb02:old'),
+      'st-azure parameter pcmk_host_map is hadb01:hadb01;hadb02:old, wanted is hadb01:hadb01;hadb02:hadb02',
+    ],
+    [
+      'a head start that was taken away',
+      (cib) => cib.replace(/<nvpair [^>]*name="priority-fencing-delay"[^>]*>/, ''),
+      'property priority-fencing-delay is not set, wanted is 30000 ms',
+    ],
+    [
+      'a device that is gone',
+      (cib) => cib.replace(/<primitive id="st-azure"[^]*?<\/primitive>/, ''),
+      'st-azure kind is not set, wanted is stonith:fence_azure_arm',
+    ],
+  ])('reports %s', (_, change, expected) => {
+    const cib = renderCib(fenced());
+
+    expect(differences(cib, change(cib))).toContain(expected);
+  });
+
+  it('reports a fence-peer handler that is told something else than Pacemaker', () => {
+    const cib = renderCib(fenced({}, DEBIAN_SID));
+    const deceived = cib.replace('name="stonith_enabled" value="true"', 'name="stonith_enabled" value="false"');
+
+    expect(differences(cib, deceived)).toEqual(['property stonith_enabled is false, and is not wanted']);
   });
 
   it.each<[string, (cib: string) => string, string]>([

@@ -116,7 +116,7 @@ describe.each(['2.1.5', '3.0.3'])('parseCrmMon, Pacemaker %s', (version) => {
           '<status',
           '<fence_history status="0"><fence_event status="failed" action="reboot" target="hadb02" client="c" origin="hadb01"/></fence_history><status',
         ),
-      'fencing (reboot) of hadb02 is failed',
+      'fencing (reboot) of hadb02 by hadb01 is failed',
     ],
     [
       'a node that is no member',

@@ -5,8 +5,12 @@ import { DEBIAN_12, specificationOf } from '../specimens';
 
 const FILE = '/etc/drbd.d/r0.res';
 
-function render(form: 'manual' | 'cluster', drbdKernelVersion: string): string {
-  const specification = specificationOf();
+function render(
+  form: 'manual' | 'cluster',
+  drbdKernelVersion: string,
+  changes: Parameters<typeof specificationOf>[0] = {},
+): string {
+  const specification = specificationOf(changes);
   return renderResourceFile({
     specification,
     form,
@@ -39,6 +43,18 @@ describe.each(['bookworm', 'sid'] as const)('the drbdadm of Debian %s', (suite) 
 
     expect(result).toMatchObject({ code: 0 });
     expect(/fencing +resource-only/.test(result.stdout)).toBe(form === 'cluster');
+  });
+
+  it.each([
+    ['8.4.11', '/lib/drbd/drbdadm-84'],
+    ['9.2.14', 'drbdadm'],
+  ])('accepts the policy of a pair with fencing for DRBD %s', (version, drbdadm) => {
+    const result = tools.run(`${drbdadm} -c ${FILE} dump r0 && ${drbdadm} -c ${FILE} -d adjust r0`, {
+      files: { [FILE]: render('cluster', version, { fencing: 'azure' }) },
+    });
+
+    expect(result).toMatchObject({ code: 0 });
+    expect(result.stdout).toMatch(/fencing[= ]+resource-and-stonith/);
   });
 
   it('is at odds with the file of the other major version', () => {

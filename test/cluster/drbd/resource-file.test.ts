@@ -1,6 +1,6 @@
 import { renderResourceFile, withoutSecret } from '../../../cluster/drbd/resource-file';
 import { timingOf } from '../../../cluster/timing';
-import { DEBIAN_12, specificationOf } from '../specimens';
+import { DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
 
 const SECRET = 'k3JtZ9vXw2LqRb7NcY5TfA';
 
@@ -51,6 +51,40 @@ describe('renderResourceFile', () => {
     expect(sectionOf(text, right)).toContain('fencing resource-only;');
     expect(sectionOf(text, wrong)).not.toContain('fencing');
     expect(sectionOf(text, 'handlers')).toContain(handler);
+  });
+
+  describe('with fencing through Azure', () => {
+    const specification = specificationOf({ fencing: 'azure' });
+    const fenced = (platform = DEBIAN_12) =>
+      render({ form: 'cluster', specification, timing: timingOf(specification), platform });
+
+    it('holds writing up while nobody knows whether the peer lives', () => {
+      expect(sectionOf(fenced(), 'disk')).toContain('fencing resource-and-stonith;');
+      expect(sectionOf(fenced({ ...DEBIAN_12, drbdKernelVersion: '9.2.14' }), 'net')).toContain(
+        'fencing resource-and-stonith;',
+      );
+    });
+
+    it('lets the handler outlast head start and power-off', () => {
+      expect(Number(/--timeout (\d+)/.exec(fenced())?.[1])).toBeGreaterThan(66 + 30 + 120);
+    });
+
+    it.each([
+      ['DRBD’s own handler where it understands Pacemaker', DEBIAN_12, '/usr/lib/drbd/crm-fence-peer.sh'],
+      ['ours where it does not', DEBIAN_SID, '/usr/lib/hadb/crm-fence-peer.sh'],
+      ['DRBD 9’s own', { ...DEBIAN_SID, drbdKernelVersion: '9.2.14' }, '/usr/lib/drbd/crm-fence-peer.9.sh'],
+    ])('names %s', (_, platform, path) => {
+      expect(sectionOf(fenced(platform), 'handlers')).toContain(`fence-peer "${path} --timeout`);
+      expect(sectionOf(fenced(platform), 'handlers')).toMatch(/unfence-peer "\/usr\/lib\/drbd\/crm-unfence-peer/);
+    });
+
+    it('is as it was before Pacemaker runs', () => {
+      expect(render({ specification, timing: timingOf(specification) })).toBe(render());
+    });
+  });
+
+  it('names DRBD’s own handler on every platform without fencing', () => {
+    expect(render({ form: 'cluster', platform: DEBIAN_SID })).toContain('"/usr/lib/drbd/crm-fence-peer.sh --timeout');
   });
 
   it('keeps DRBD 9 from promoting by itself', () => {
