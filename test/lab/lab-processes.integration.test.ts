@@ -69,7 +69,7 @@ describe('the processes of the lab', () => {
     expect(updated.warnings).toEqual([expect.stringMatching(/wire.*hadb lab down, then hadb lab up/s)]);
     expect(down).toEqual(['stopped', 'stopped']);
     expect(anew.warnings).toEqual([]);
-  }, 120_000);
+  });
 
   it('that were killed are begun again under the same address, and the end of the lab leaves none', async () => {
     const first = await up();
@@ -96,7 +96,7 @@ describe('the processes of the lab', () => {
     expect(address).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     expect(processesOf(stateDirectory)).toEqual([]);
     expect(readdirSync(stateDirectory).sort()).toEqual(['cache', 'image']);
-  }, 120_000);
+  });
 
   it('do not begin on a port that another program has taken meanwhile, and say how to find it', async () => {
     await up();
@@ -114,7 +114,7 @@ describe('the processes of the lab', () => {
       other.close();
     }
     expect(await up()).toMatchObject({ control: expect.any(Number), warnings: [] });
-  }, 120_000);
+  });
 
   it('move every packet while control is dead', async () => {
     const { control } = await up();
@@ -137,7 +137,7 @@ describe('the processes of the lab', () => {
     }
     await labDown({ settings: settings(), purge: true });
     expect(processesOf(stateDirectory)).toEqual([]);
-  }, 120_000);
+  });
 });
 
 /** Processes whose command line names the directory, or that stand in it: what a lab starts is told where its state is. */

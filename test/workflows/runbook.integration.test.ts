@@ -11,7 +11,6 @@ beforeAll(async () => {
   temporal = await startTemporalForTests();
 }, 240_000);
 afterAll(() => temporal?.stop());
-jest.setTimeout(90_000);
 
 const waiting = () => ({ specification: specificationFor(), onFailure: 'wait' });
 const failing = () => ({ specification: specificationFor(), onFailure: 'fail' });
