@@ -29,6 +29,6 @@ module.exports = {
     }),
   ],
   // Ends a test that hangs; a busy host is no reason to fail.
-  testTimeout: 120000,
+  testTimeout: 240000,
   reporters: ['default', ['<rootDir>/test/reporting/closing-line-reporter.js', { word: 'tests' }]],
 };

@@ -13,7 +13,8 @@ export interface Qmp {
   close(): void;
 }
 
-const ANSWER_TIMEOUT_MS = 5000;
+/** A busy host is no reason to give a machine up; a monitor that has really stopped answers never. */
+const ANSWER_TIMEOUT_MS = 20_000;
 
 /** Rejects when the socket does not answer; QEMU opens it a moment after its start, so callers try again. */
 export async function connectQmp(directory: string, name: string): Promise<Qmp> {

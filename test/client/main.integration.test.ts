@@ -15,7 +15,6 @@ beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'hadb-main-'));
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-jest.setTimeout(60_000);
 
 /** Settings stand in front of the program, as in a shell; nothing of this computer's own state is touched. */
 const settings = (...more: string[]) => [`HADB_STATE_DIR=${directory}/state`, `HOME=${directory}`, ...more];

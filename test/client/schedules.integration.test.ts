@@ -30,7 +30,6 @@ afterAll(async () => {
   await temporal?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
-jest.setTimeout(240_000);
 
 interface Night {
   /** Names of the cluster and of its schedule: all tests share one server. */

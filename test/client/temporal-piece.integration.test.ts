@@ -17,7 +17,6 @@ afterEach(async () => {
   await piece().stop();
   rmSync(directory, { recursive: true, force: true });
 });
-jest.setTimeout(240_000);
 
 const piece = () => createTemporalPiece({ ...readTemporalCliSettings(), stateDirectory: directory });
 const quiet = () => undefined;

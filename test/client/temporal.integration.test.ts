@@ -27,7 +27,6 @@ afterAll(async () => {
   await temporal?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
-jest.setTimeout(90_000);
 
 let clusters = 0;
 /** A cluster of its own for each test: lock and workflow ids are names on the shared server. */

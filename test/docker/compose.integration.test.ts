@@ -24,7 +24,7 @@ describe('docker-compose.yml', () => {
     const { status, stderr } = spawnSync(program, [...args, '--file', file, 'config', '--quiet'], { encoding: 'utf8' });
 
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  }, 120_000);
+  });
 
   it('pins every foreign image to a version and takes none that is deprecated', () => {
     const foreign = Object.values(services)

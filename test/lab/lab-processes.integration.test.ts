@@ -70,7 +70,7 @@ describe('the processes of the lab', () => {
     expect(updated.warnings).toEqual([expect.stringMatching(/wire.*hadb lab down, then hadb lab up/s)]);
     expect(down).toEqual(['stopped', 'stopped']);
     expect(anew.warnings).toEqual([]);
-  }, 120_000);
+  });
 
   it('that were killed are begun again under the same address, and the end of the lab leaves none', async () => {
     const first = await up();
@@ -97,7 +97,7 @@ describe('the processes of the lab', () => {
     expect(address).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     expect(processesOf(stateDirectory)).toEqual([]);
     expect(readdirSync(stateDirectory).sort()).toEqual(['cache', 'image']);
-  }, 120_000);
+  });
 
   it('do not begin on a port that another program has taken meanwhile, and say how to find it', async () => {
     await up();
@@ -115,7 +115,7 @@ describe('the processes of the lab', () => {
       other.close();
     }
     expect(await up()).toMatchObject({ control: expect.any(Number), warnings: [] });
-  }, 120_000);
+  });
 
   it('carry what a guest asks of the cloud to control, and refuse it while control is dead', async () => {
     const { control } = await up();
@@ -160,7 +160,7 @@ describe('the processes of the lab', () => {
     }
     await labDown({ settings: settings(), purge: true });
     expect(processesOf(stateDirectory)).toEqual([]);
-  }, 120_000);
+  });
 });
 
 /** Processes whose command line names the directory, or that stand in it: what a lab starts is told where its state is. */

@@ -26,7 +26,6 @@ afterEach(async () => {
   await stopTemporalServer(directory);
   rmSync(directory, { recursive: true, force: true });
 });
-jest.setTimeout(90_000);
 
 describe('the embedded Temporal server', () => {
   it('serves its API and its UI, and is found again by its directory', async () => {

@@ -89,5 +89,5 @@ describe('a worker', () => {
     expect(records).toContainEqual(expect.objectContaining({ code: 'HADB_W6002', level: 'WARN' }));
     expect(status.name).toBe('CANCELLED');
     expect(readdirSync(join(directory, 'cache', 'workflows'))).toHaveLength(1);
-  }, 120_000);
+  });
 });

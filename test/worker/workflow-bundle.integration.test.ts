@@ -38,7 +38,7 @@ describe('the bundle of the workflows', () => {
     expect(second.code).toBe(first.code);
     expect(first.code).toContain('ANSWER = 41');
     expect(third.code).toContain('ANSWER = 42');
-  }, 180_000);
+  });
 
   it('leaves no more than a few old ones behind', async () => {
     mkdirSync(bundles);
@@ -52,5 +52,5 @@ describe('the bundle of the workflows', () => {
     const left = readdirSync(bundles);
     expect(left).toHaveLength(4);
     expect(left).toEqual(expect.arrayContaining(['old-9.js', 'old-8.js', 'old-7.js']));
-  }, 180_000);
+  });
 });

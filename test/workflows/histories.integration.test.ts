@@ -102,7 +102,6 @@ beforeAll(async () => {
   const missing = Object.keys(SCENARIOS).filter((name) => !existsSync(fileOf(name)));
   if (missing.length > 0) await saveHistories(missing);
 }, 300_000);
-jest.setTimeout(60_000);
 
 it.each(Object.keys(SCENARIOS))('the saved run "%s" replays with the code of today', async (name) => {
   const history = JSON.parse(readFileSync(fileOf(name), 'utf8')) as object;

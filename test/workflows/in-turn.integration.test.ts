@@ -6,9 +6,8 @@ import { startTemporalForTests, type TemporalForTests } from './temporal-for-tes
 let temporal: TemporalForTests;
 beforeAll(async () => {
   temporal = await startTemporalForTests();
-}, 180_000);
+});
 afterAll(() => temporal.stop());
-jest.setTimeout(60_000);
 
 const activities = {
   change: async () => ({}),

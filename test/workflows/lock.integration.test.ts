@@ -16,7 +16,6 @@ beforeAll(async () => {
   temporal = await startTemporalForTests();
 }, 240_000);
 afterAll(() => temporal?.stop());
-jest.setTimeout(60_000);
 
 /** A holder in the middle of its first step, which ends when `release` is called. */
 async function holding(worker: RunningWorker, fakes: ScriptedActivities, cluster: string): Promise<WorkflowHandle> {

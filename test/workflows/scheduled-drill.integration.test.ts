@@ -24,7 +24,6 @@ beforeAll(async () => {
   });
 }, 240_000);
 afterAll(() => temporal?.stop());
-jest.setTimeout(240_000);
 
 async function withCluster<Result>(
   work: (worker: RunningWorker, cluster: FakeCluster) => Promise<Result>,

@@ -701,7 +701,7 @@ describe('a remote job', () => {
     await node.runJob(contextOf(), {
       script: 'read -r password; [ -n "$password" ]',
       input: 'the-password\n',
-      timeoutMs: 9_000,
+      timeoutMs: 30_000,
     });
 
     const found = execFileSync('sh', ['-c', `grep -rl the-password '${fake.sandbox.directory}' || true`]).toString();

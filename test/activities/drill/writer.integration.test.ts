@@ -52,7 +52,6 @@ afterAll(async () => {
   await balancer?.close();
   rmSync(directory, { recursive: true, force: true });
 });
-jest.setTimeout(180_000);
 
 function dependencies() {
   const names = secretNames(specification.name);

@@ -83,7 +83,7 @@ echo "== files"; ls -A /var/lib/mysql | grep -E 'hadb|lost' || echo none`);
     expect(part(result, 'grants')).toMatch(/GRANT SELECT, INSERT ON `azureha`\.\* TO/);
     expect(part(result, 'again')).toBe('unchanged\n');
     expect(part(result, 'files')).toBe('none\n');
-  }, 180_000);
+  });
 
   it('is initialised anew when an earlier try was interrupted', () => {
     const result = inNode(`
@@ -94,7 +94,7 @@ start
 echo 'SELECT 1;' | ${client}`);
 
     expect(result).toMatchObject({ code: 0, stdout: 'initialised\n1\n' });
-  }, 180_000);
+  });
 
   it('is moved into place by the next try when the first ended in the middle of the moves', () => {
     const result = inNode(`
@@ -107,7 +107,7 @@ start
 echo 'SELECT 1;' | ${client}`);
 
     expect(result).toMatchObject({ code: 0, stdout: 'initialised\ninitialised\n1\n' });
-  }, 180_000);
+  });
 
   it.each([
     ['nothing is mounted', '', 'initialise', 'nothing is mounted at /var/lib/mysql'],
@@ -127,7 +127,7 @@ echo 'SELECT 1;' | ${client}`);
 echo "SELECT user, host FROM mysql.user WHERE user = 'root';" | ${client}`);
 
     expect(result).toMatchObject({ code: 0, stdout: 'initialised\nroot\tlocalhost\n' });
-  }, 180_000);
+  });
 });
 
 const CERTIFICATES = `cd /etc/mysql

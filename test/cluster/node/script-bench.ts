@@ -72,7 +72,7 @@ export function createScriptBench(): ScriptBench {
         encoding: 'utf8',
         env: { PATH: `${bin}:/usr/sbin:/usr/bin:/sbin:/bin` },
         input: input ?? '',
-        timeout: 10_000,
+        timeout: 60_000,
       });
       return { code: result.status, stdout: unplace(result.stdout, root), stderr: unplace(result.stderr, root) };
     },

@@ -38,7 +38,7 @@ describe('the monitor of a QEMU machine', () => {
       (word, index) => !bare.includes(word) && !bare.includes(command[index - 1] ?? ''),
     );
     qemu = spawn(program, ['-S', ...args], { cwd: directory, stdio: ['ignore', 'ignore', 'inherit'] });
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + 60_000;
     while (!existsSync(join(directory, 'qmp.sock')) && performance.now() < deadline) await sleep(50);
   });
 

@@ -44,11 +44,7 @@ function launch(state: string): { wire: ChildProcess; output: () => string } {
 async function start(state = directory): Promise<{ wire: ChildProcess; client: WireClient; output: () => string }> {
   const { wire, output } = launch(state);
   const client = createWireClient(state);
-  await eventually(
-    'wire answers',
-    async () => (await client.health().catch(() => undefined))?.pid === wire.pid,
-    25_000,
-  );
+  await eventually('wire answers', async () => (await client.health().catch(() => undefined))?.pid === wire.pid);
   return { wire, client, output };
 }
 
@@ -90,7 +86,7 @@ test('after a kill the next one adopts gateway and plan, and the machines talk a
     await one.close();
     await two.close();
   }
-}, 180_000);
+});
 
 test('gateways of a wire that was killed are ended without it', async () => {
   const { wire, client } = await start();
@@ -102,7 +98,7 @@ test('gateways of a wire that was killed are ended without it', async () => {
 
   expect(isAlive(gateway)).toBe(false);
   expect(existsSync(join(directory, 'gateways', 'anything'))).toBe(false);
-}, 180_000);
+});
 
 test('a second wire on the same directory is refused and leaves the first alone', async () => {
   const first = await start();
@@ -113,7 +109,7 @@ test('a second wire on the same directory is refused and leaves the first alone'
   expect(second.wire.exitCode).toBe(1);
   expect(second.output()).toContain(`wire runs here already (process ${first.wire.pid}`);
   await expect(first.client.health()).resolves.toMatchObject({ pid: first.wire.pid });
-}, 180_000);
+});
 
 test('a state directory too deep for a socket path works, and is closed to others', async () => {
   const deep = join(directory, 'd'.repeat(120), 'wire');
@@ -125,7 +121,7 @@ test('a state directory too deep for a socket path works, and is closed to other
   expect((await client.status()).gateways).toMatchObject([{ state: 'running' }]);
   expect(statSync(deep).mode & 0o077).toBe(0);
   expect(statSync(join(deep, 'wire.sock')).mode & 0o077).toBe(0);
-}, 180_000);
+});
 
 test('the client brings back what wire refuses, by its code', async () => {
   const { client } = await start();
@@ -141,7 +137,7 @@ test('the client brings back what wire refuses, by its code', async () => {
   await client.putFault(fault);
   await client.clearFaults();
   expect((await client.status()).faults).toEqual([]);
-}, 180_000);
+});
 
 test('what it says is one JSON object a line', async () => {
   const { wire, output } = await start();
@@ -153,7 +149,7 @@ test('what it says is one JSON object a line', async () => {
     .map((line) => (JSON.parse(line) as { event: string }).event);
 
   expect(events).toEqual(['wire-ready', 'wire-ending']);
-}, 180_000);
+});
 
 test('without a state directory it says how it is called', async () => {
   const wire = spawn(process.execPath, ['-r', HOOK, MAIN], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -164,4 +160,4 @@ test('without a state directory it says how it is called', async () => {
 
   expect(code).toBe(1);
   expect(output).toContain('usage: main.js --state DIRECTORY');
-}, 180_000);
+});

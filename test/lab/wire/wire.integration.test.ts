@@ -395,7 +395,7 @@ describe('a plan', () => {
     expect(problems).toMatchObject([{ code: 'PortInUse', subject: 'frontend of ssh-hadb01' }]);
     await new Promise((resolve) => squatter.close(resolve));
 
-    await eventually('it is tried again', () => wire.status().problems.length === 0, 20_000);
+    await eventually('it is tried again', () => wire.status().problems.length === 0);
     expect(await ask(frontends.ssh)).toBe('ssh on hadb01');
   });
 
