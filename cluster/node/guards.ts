@@ -42,7 +42,7 @@ export const RUNS = `runs() {
 }
 `;
 
-/** Pacemaker must not run: it would not know of what is done by hand, and undo it or fence for it. */
+/** Pacemaker must not run: it would not know of what is done by hand, and undo it or fence for it. Brings `runs`. */
 export const NO_PACEMAKER = `${RUNS}! runs pacemakerd || refuse "Pacemaker runs on this node: it alone moves the resources"
 `;
 
