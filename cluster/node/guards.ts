@@ -33,10 +33,10 @@ VIEW
 }
 `;
 
-/** Defines `runs NAME`, whether a process of that name runs; where nobody can tell, that is no proof that it does not. */
+/** Defines `runs NAME`, whether a process of that name runs, by their ids in `pids`; where nobody can tell, that is no proof that it does not. */
 export const RUNS = `runs() {
   looked=0
-  pidof "$1" >/dev/null || looked=$?
+  pids=$(pidof "$1") || looked=$?
   [ "$looked" -le 1 ] || refuse "pidof cannot tell whether $1 runs (exit code $looked)"
   return "$looked"
 }
