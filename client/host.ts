@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statfsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { isPortFree } from '../processes/free-port';
 
 /** What `doctor` and `start` ask of this computer; tests make theirs. */
 export interface Host {
@@ -38,12 +38,7 @@ export function createHost(searchPath: string): Host {
       const { bavail, bsize } = statfsSync(existing);
       return bavail * bsize;
     },
-    canListen: (address) =>
-      new Promise((resolve) => {
-        const server = createServer();
-        server.once('error', () => resolve(false));
-        server.listen({ host: address, port: 0 }, () => server.close(() => resolve(true)));
-      }),
+    canListen: (address) => isPortFree(0, address),
     run: (command, args, environment = {}) =>
       new Promise((resolve, reject) => {
         const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`);

@@ -1,9 +1,8 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../processes/owned-process';
-import { messageOf } from '../processes/error-message';
+import { LabStateError, parseState, readStateFile } from './state-file';
 
 /** Grows when a newer lab cannot read what an older one has left. */
 const FORMAT = 1;
@@ -34,16 +33,6 @@ const labDocumentSchema = z.strictObject({
 /** `lab.json`: everything a client of the lab needs, made at the first start and kept. */
 export type LabDocument = z.infer<typeof labDocumentSchema>;
 
-export class LabStateError extends Error {
-  override readonly name = 'LabStateError';
-  constructor(
-    readonly code: 'OtherVersion' | 'Damaged' | 'MissingImage',
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
 export function labFile(stateDirectory: string): string {
   return join(stateDirectory, 'lab.json');
 }
@@ -61,28 +50,6 @@ export function readLabDocument(stateDirectory: string): LabDocument | undefined
     );
   }
   return parseState(file, labDocumentSchema, content);
-}
-
-/** JSON of a file of the lab's state; undefined where there is none. Errors: LabStateError. */
-export function readStateFile(file: string): unknown {
-  if (!existsSync(file)) return undefined;
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw damaged(file, `is not JSON (${messageOf(error)})`);
-  }
-}
-
-/** Errors: LabStateError that names all that is missing or wrong. */
-export function parseState<Schema extends z.ZodType>(file: string, schema: Schema, content: unknown): z.output<Schema> {
-  const result = schema.safeParse(content);
-  if (!result.success) throw damaged(file, `is not whole: ${z.prettifyError(result.error)}`);
-  return result.data;
-}
-
-/** What of the lab's state cannot be read, and the way out of it. */
-export function damaged(file: string, what: string): LabStateError {
-  return new LabStateError('Damaged', `${file} ${what}. Remove the lab's state with: hadb lab down --purge`);
 }
 
 export function writeLabDocument(stateDirectory: string, document: LabDocument): void {

@@ -5,7 +5,7 @@ import { ENGINES } from '../settings';
 import type { EngineName } from '../settings';
 import { IMAGE_KINDS } from './images/contents';
 import type { Image } from './images/image';
-import { parseState, readStateFile } from './lab-document';
+import { parseState, readStateFile } from './state-file';
 
 const machineSettingsSchema = z.object({
   engine: z.enum(ENGINES),

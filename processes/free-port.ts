@@ -17,6 +17,7 @@ export async function findFreePort(): Promise<number | undefined> {
   return undefined;
 }
 
+/** Port 0: whether the address can be listened on at all. */
 export function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();

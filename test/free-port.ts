@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { isPortFree } from '../processes/free-port';
 
 /**
@@ -19,10 +20,22 @@ export function freshPort(): number {
 }
 
 /** A TCP port of 127.0.0.1 that nobody listens on. */
-export async function freePort(): Promise<number> {
+export const freePort = (): Promise<number> => find(isPortFree);
+
+export const freeUdpPort = (): Promise<number> => find(isUdpPortFree);
+
+async function find(isFree: (port: number) => Promise<boolean>): Promise<number> {
   for (let attempt = 0; attempt < PER_WORKER; attempt++) {
     const port = freshPort();
-    if (await isPortFree(port)) return port;
+    if (await isFree(port)) return port;
   }
-  throw new Error(`no free TCP port between ${first} and ${first + PER_WORKER - 1}`);
+  throw new Error(`no free port between ${first} and ${first + PER_WORKER - 1}`);
+}
+
+function isUdpPortFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createSocket('udp4');
+    probe.once('error', () => resolve(false));
+    probe.bind(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
 }

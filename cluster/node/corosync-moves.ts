@@ -10,8 +10,8 @@ const CIB = '/var/lib/pacemaker/cib/cib.xml';
 
 /** Prints checksums, `corosync=active`, and `cib=ours|foreign`; changes nothing. */
 export function renderCorosyncRead(): string {
-  return `${renderChecksums([COROSYNC_CONFIGURATION, COROSYNC_KEY])}${assign({ cib: CIB })}
-if pidof corosync >/dev/null; then echo corosync=active; fi
+  return `${REFUSE}${RUNS}${renderChecksums([COROSYNC_CONFIGURATION, COROSYNC_KEY])}${assign({ cib: CIB })}
+if runs corosync; then echo corosync=active; fi
 if [ -e "$cib" ]; then
   if grep -q 'id="drbd_mysql"' "$cib"; then echo cib=ours; else echo cib=foreign; fi
 fi

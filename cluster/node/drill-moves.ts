@@ -102,7 +102,7 @@ fi
 
 /** Prints `active` or `stopped`. */
 export const renderPacemakerRead =
-  (): string => `if pidof pacemakerd >/dev/null; then echo active; else echo stopped; fi
+  (): string => `${REFUSE}${RUNS}if runs pacemakerd; then echo active; else echo stopped; fi
 `;
 
 /**

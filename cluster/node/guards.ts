@@ -33,16 +33,16 @@ VIEW
 }
 `;
 
-/** Defines `runs NAME`, whether a process of that name runs; where nobody can tell, that is no proof that it does not. */
+/** Defines `runs NAME`, whether a process of that name runs, by their ids in `pids`; where nobody can tell, that is no proof that it does not. */
 export const RUNS = `runs() {
   looked=0
-  pidof "$1" >/dev/null || looked=$?
+  pids=$(pidof "$1") || looked=$?
   [ "$looked" -le 1 ] || refuse "pidof cannot tell whether $1 runs (exit code $looked)"
   return "$looked"
 }
 `;
 
-/** Pacemaker must not run: it would not know of what is done by hand, and undo it or fence for it. */
+/** Pacemaker must not run: it would not know of what is done by hand, and undo it or fence for it. Brings `runs`. */
 export const NO_PACEMAKER = `${RUNS}! runs pacemakerd || refuse "Pacemaker runs on this node: it alone moves the resources"
 `;
 

@@ -18,12 +18,12 @@ export interface BuiltFacts {
 
 /** Prints what `parseBuilt` reads; changes nothing. */
 export function renderBuiltRead(firstStartDeadtime: string): string {
-  return `${assign({ cib: CIB_FILE, deadtime: firstStartDeadtime })}
+  return `${REFUSE}${RUNS}${assign({ cib: CIB_FILE, deadtime: firstStartDeadtime })}
 if [ -e "$cib" ]; then
   if grep -q 'id="${RESOURCES.drbd}"' "$cib"; then echo cib=ours; else echo cib=foreign; fi
   if grep -q "name=\\"dc-deadtime\\" value=\\"$deadtime\\"" "$cib"; then echo seeded=yes; fi
 fi
-if pidof pacemakerd >/dev/null; then echo pacemaker=active; fi
+if runs pacemakerd; then echo pacemaker=active; fi
 `;
 }
 
@@ -135,8 +135,8 @@ sync /etc/systemd/system/multi-user.target.wants
 
 /** Prints what serves on this node: mount, server process, responder; changes nothing. */
 export const renderServingRead = (directory: string): string =>
-  `findmnt -n -o SOURCE,FSTYPE,OPTIONS --mountpoint ${quote(directory)} | sed 's/^/mount /' || :
+  `${REFUSE}${RUNS}findmnt -n -o SOURCE,FSTYPE,OPTIONS --mountpoint ${quote(directory)} | sed 's/^/mount /' || :
 for process in mariadbd mysqld socat pacemakerd corosync; do
-  if pids=$(pidof "$process"); then printf 'process %s %s\\n' "$process" "$pids"; fi
+  if runs "$process"; then printf 'process %s %s\\n' "$process" "$pids"; fi
 done
 `;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../processes/owned-process';
-import { readStateFile } from '../wire/state-file';
+import { readRemovableFile } from '../state-file';
 import type { Machine, MachineDriver } from '../model';
 import { FaultError, parseFault } from './fault-error';
 import type { MachineRoom } from './machine-room';
@@ -51,7 +51,7 @@ export function createDiskFaults(options: {
   const { allMachines, machines, now, log } = options;
   const file = join(options.directory, 'disk-faults.json');
   const timers = new Map<string, NodeJS.Timeout>();
-  let records = readStateFile(file, recordsSchema) ?? [];
+  let records = readRemovableFile(file, recordsSchema) ?? [];
 
   const save = (next: DiskFaultRecord[]) => {
     records = next;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../processes/owned-process';
-import { readStateFile } from '../wire/state-file';
+import { readRemovableFile } from '../state-file';
 import type { LinkFault } from '../model';
 import { createDiskFaults } from './disk-faults';
 import { FaultError, parseFault } from './fault-error';
@@ -97,7 +97,7 @@ export function createFaults(options: {
 }): Faults {
   const { store, machines, links, log, now } = options;
   const file = join(options.directory, 'faults.json');
-  let state: FaultState = readStateFile(file, faultStateSchema) ?? { arm: [], resumeAt: {} };
+  let state: FaultState = readRemovableFile(file, faultStateSchema) ?? { arm: [], resumeAt: {} };
   const timers = new Map<string, NodeJS.Timeout>();
 
   const save = (next: FaultState) => {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { EngineName } from '../../settings';
 import type { Image } from '../images/image';
-import { LabStateError } from '../lab-document';
+import { LabStateError } from '../state-file';
 import { createOsDisk, createSparseDisk } from '../machines/disks';
 import { createMachineDriver } from '../machines/driver';
 import { writeProvisioningDisk } from '../machines/provisioning-disk';

@@ -53,6 +53,21 @@ export function chooseArchive(entries: readonly SourceEntry[]): DebianArchive {
   };
 }
 
+/** The keys are named: mmdebstrap finds them by itself only where gpg is installed or the host trusts Debian anyway. */
+export function renderSource(base: string, suite: string, keyrings: string): string {
+  return `deb [signed-by=${keyrings}] ${base} ${suite} main\n`;
+}
+
+/** Sources of a suite with its updates. */
+export function renderSources({ main, security, keyrings }: DebianArchive, suite: string): string {
+  if (suite === 'sid') return renderSource(main, suite, keyrings);
+  return [
+    renderSource(main, suite, keyrings),
+    renderSource(main, `${suite}-updates`, keyrings),
+    ...(security === undefined ? [] : [renderSource(security, `${suite}-security`, keyrings)]),
+  ].join('');
+}
+
 /** Reads both of apt's formats: one line each (`.list`) and deb822 (`.sources`). */
 export function parseSources(fileName: string, text: string): SourceEntry[] {
   return fileName.endsWith('.sources') ? parseDeb822(text) : parseOneLine(text);

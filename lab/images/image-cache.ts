@@ -16,7 +16,7 @@ import { join } from 'node:path';
 
 import { withFileLock } from '../../processes/file-lock';
 import { writeFileAtomically } from '../../processes/owned-process';
-import { LabStateError } from '../lab-document';
+import { LabStateError } from '../state-file';
 import { removeBuildDirectory } from './build-directory';
 import { IMAGE_KINDS, type ImageContents, type ImageKind } from './contents';
 import type { Image } from './image';

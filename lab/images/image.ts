@@ -13,7 +13,7 @@ import { dirname, join, relative } from 'node:path';
 
 import { removeBuildDirectory } from './build-directory';
 import { imageContents, type ImageContents, type ImageKind } from './contents';
-import { PUBLIC_ARCHIVE, readConfiguredArchive, type DebianArchive } from './debian-archive';
+import { PUBLIC_ARCHIVE, readConfiguredArchive, renderSources } from './debian-archive';
 import {
   imageName,
   imagesDirectory,
@@ -293,17 +293,6 @@ async function proxyOptions(): Promise<string[]> {
     .split('\n')
     .filter((line) => /^Acquire::https?::Proxy(::\S+)? "/.test(line))
     .map((line) => `--aptopt=${line.replace(/;$/, '')}`);
-}
-
-/** The keys are named: mmdebstrap finds them by itself only where gpg is installed or the host trusts Debian anyway. */
-export function renderSources({ main, security, keyrings }: DebianArchive, suite: string): string {
-  const line = (base: string, name: string): string => `deb [signed-by=${keyrings}] ${base} ${name} main\n`;
-  if (suite === 'sid') return line(main, suite);
-  return [
-    line(main, suite),
-    line(main, `${suite}-updates`),
-    ...(security === undefined ? [] : [line(security, `${suite}-security`)]),
-  ].join('');
 }
 
 /** In the guest stand the public addresses, as on any Debian machine; where they lead is the package proxy's business. */

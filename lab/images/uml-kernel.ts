@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-import { PUBLIC_ARCHIVE, readConfiguredArchive, type DebianArchive } from './debian-archive';
+import { PUBLIC_ARCHIVE, readConfiguredArchive, renderSource, type DebianArchive } from './debian-archive';
 import { requirePrograms, runProgram } from './host-programs';
 import { withFileLock } from '../../processes/file-lock';
 import { messageOf } from '../../processes/error-message';
@@ -176,7 +176,7 @@ async function prepareApt({ archive: { main, keyrings }, suite, work }: Source):
   const directory = join(work, 'apt');
   for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(directory, name), { recursive: true });
   writeFileSync(join(directory, 'status'), '');
-  writeFileSync(join(directory, 'sources.list'), `deb [signed-by=${keyrings}] ${main} ${suite} main\n`);
+  writeFileSync(join(directory, 'sources.list'), renderSource(main, suite, keyrings));
   const options = {
     'Dir::Etc::SourceList': join(directory, 'sources.list'),
     'Dir::Etc::SourceParts': '-',

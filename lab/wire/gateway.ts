@@ -22,7 +22,7 @@ import { errorCode } from './problem';
 import type { Qmp } from './qmp';
 import { connectQmp } from './qmp';
 import { makePrivateDirectory } from './socket-path';
-import { readStateFile } from './state-file';
+import { readRemovableFile } from '../state-file';
 import type { GatewayPort } from './switch';
 import { gatewaySubject } from './switch';
 
@@ -136,7 +136,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let failure: string | undefined;
 
   async function configuration(): Promise<Configuration> {
-    const known = readStateFile(configurationFile, Configuration);
+    const known = readRemovableFile(configurationFile, Configuration);
     if (known?.prefix === options.prefix) return known;
     return rewriteConfiguration();
   }

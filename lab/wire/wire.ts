@@ -20,7 +20,7 @@ import { createProber } from './prober';
 import type { Problem } from './problem';
 import { bindProblem } from './problem';
 import { makePrivateDirectory } from './socket-path';
-import { readStateFile } from './state-file';
+import { readRemovableFile } from '../state-file';
 import type { PlanResult, WireStatus } from './status';
 import type { NetworkSegment, Target } from './switch';
 import { createSwitch, gatewaySubject } from './switch';
@@ -247,7 +247,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
 
   async function openNameServer(): Promise<Problem[]> {
     if (nameServerPort !== undefined) return [];
-    const preferred = readStateFile(nameServerFile, z.object({ port: z.int() }))?.port;
+    const preferred = readRemovableFile(nameServerFile, z.object({ port: z.int() }))?.port;
     try {
       nameServerPort = await names.listen(NAME_SERVER_ADDRESS, preferred);
     } catch (error) {
@@ -291,14 +291,15 @@ export async function createWire(options: WireOptions): Promise<Wire> {
   }
 
   const storedFaults =
-    readStateFile(faultsFile, z.array(z.looseObject({ id: z.string(), expiresAt: z.string().exactOptional() }))) ?? [];
+    readRemovableFile(faultsFile, z.array(z.looseObject({ id: z.string(), expiresAt: z.string().exactOptional() }))) ??
+    [];
   for (const { expiresAt, ...stored } of storedFaults) {
     const parsed = parseFault(stored);
     if ('problems' in parsed) throw new Error(`${faultsFile} is damaged: ${parsed.problems.join('; ')}`);
     faults.push({ ...parsed.value, ...(expiresAt === undefined ? {} : { expiresAt }) });
   }
   faults = faults.filter((fault) => !isExpired(fault, now()));
-  const storedPlan = readStateFile(planFile, z.unknown());
+  const storedPlan = readRemovableFile(planFile, z.unknown());
   if (storedPlan !== undefined) {
     const parsed = parsePlan(storedPlan);
     if ('problems' in parsed) throw new Error(`${planFile} is damaged: ${parsed.problems.join('; ')}`);

@@ -1,7 +1,7 @@
 import { asClientError } from '../../client/start';
 import { HostProgramError, MissingProgramsError } from '../../lab/images/host-programs';
 import { StoreError } from '../../lab/control/store';
-import { damaged } from '../../lab/lab-document';
+import { damaged } from '../../lab/state-file';
 import { LabError } from '../../lab/lab';
 import { NoEngineError } from '../../lab/machines/probe';
 import { runCommandLine } from '../../client/application';

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { readConfiguredArchive } from '../../lab/images/debian-archive';
-import { renderSources } from '../../lab/images/image';
+import { readConfiguredArchive, renderSources } from '../../lab/images/debian-archive';
 import { readDirectorySettings } from '../../settings';
 
 /**

@@ -1,6 +1,4 @@
-import { createSocket } from 'node:dgram';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +10,7 @@ import { createOsDisk, createSparseDisk } from '../../lab/machines/disks';
 import { writeProvisioningDisk } from '../../lab/machines/provisioning-disk';
 import type { Machine } from '../../lab/model';
 import { startOwnedProcess, stopOwnedProcess } from '../../processes/owned-process';
+import { freePort, freeUdpPort } from '../free-port';
 import { endWithThisProcess } from './process-keeper';
 
 export const DATA_DISK_BYTES = 5 * 1024 * 1024 * 1024;
@@ -113,7 +112,7 @@ runcmd:
 
 /** The lab's gateway in small: QEMU without a machine, slirp on one side and the guest's wire on the other. */
 async function startGateway({ directory, nic: { wiring } }: Machine): Promise<Plug> {
-  const sshPort = await freeTcpPort();
+  const sshPort = await freePort();
   const wire = [
     'l2tpv3,id=wire,src=127.0.0.1,dst=127.0.0.1,udp=on,txsession=1,rxsession=1,counter=off',
     `srcport=${wiring.switchPort},dstport=${wiring.machinePort}`,
@@ -220,24 +219,4 @@ async function readHostKey(connection: Connection, timeoutMs: number): Promise<s
     if (performance.now() > deadline) throw new Error(`no SSH server answered within ${timeoutMs} ms`);
     await sleep(100);
   }
-}
-
-function freeUdpPort(): Promise<number> {
-  return new Promise((resolve) => {
-    const socket = createSocket('udp4');
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
-  });
-}
-
-export function freeTcpPort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -8,8 +8,9 @@ import { createMachineDriver } from '../../lab/machines/driver';
 import type { Machine, MachineDriver, SecurityRule } from '../../lab/model';
 import { silent } from '../../lab/wire/log';
 import { createWire, type Wire } from '../../lab/wire/wire';
+import { freePort } from '../free-port';
 import { DEFAULT_RULES, rule } from '../lab/wire/network-for-tests';
-import { createGuest, freeTcpPort, type Guest, type Plug } from './guest';
+import { createGuest, type Guest, type Plug } from './guest';
 import { readEndToEndOptions } from './options';
 import { endWithThisProcess, type ProcessKeeper } from './process-keeper';
 
@@ -72,7 +73,7 @@ describe.each(engines)('the link of a machine under %s', (engine) => {
     ...DEFAULT_RULES,
   ];
   const plugIn = async (machine: Machine): Promise<Plug> => {
-    ports = { ssh: await freeTcpPort(), mysql: await freeTcpPort() };
+    ports = { ssh: await freePort(), mysql: await freePort() };
     wire = await createWire({ stateDirectory: directory, log: silent });
     await wire.putPlan(plan(machine, sshFrom('127.0.0.0/8')));
     return { host: PUBLIC, sshPort: ports.ssh, close: () => wire.close({ gateways: 'stop' }) };

@@ -8,7 +8,10 @@ import {
   renderFullSync,
   renderMakeFileSystem,
 } from '../../../cluster/node/drbd-moves';
+import { renderCorosyncRead } from '../../../cluster/node/corosync-moves';
+import { renderPacemakerRead } from '../../../cluster/node/drill-moves';
 import { renderMountPointGuard } from '../../../cluster/node/mount-point';
+import { renderBuiltRead, renderServingRead } from '../../../cluster/node/pacemaker-moves';
 import { renderPartition } from '../../../cluster/node/partition';
 import {
   renderDemote,
@@ -492,5 +495,19 @@ describe('where nobody can tell what runs', () => {
     expect(code).toBe(REFUSED);
     expect(stderr).toMatch(/pidof cannot tell whether \w+ runs \(exit code 127\)/);
     expect(bench.moves()).toEqual([]);
+  });
+
+  it.each([
+    ['Corosync', renderCorosyncRead()],
+    ['Pacemaker', renderPacemakerRead()],
+    ['how far the node is', renderBuiltRead('5s')],
+    ['what serves', renderServingRead('/var/lib/mysql')],
+  ])('does not take that for stopped: %s', (_, script) => {
+    bench.program('pidof', 'exit 127');
+
+    const { code, stderr } = bench.run(script);
+
+    expect(code).toBe(REFUSED);
+    expect(stderr).toMatch(/pidof cannot tell whether \w+ runs \(exit code 127\)/);
   });
 });

@@ -1,5 +1,10 @@
-import { chooseArchive, DEBIAN_KEYRING, parseSources, PUBLIC_ARCHIVE } from '../../../lab/images/debian-archive';
-import { renderSources } from '../../../lab/images/image';
+import {
+  chooseArchive,
+  DEBIAN_KEYRING,
+  parseSources,
+  PUBLIC_ARCHIVE,
+  renderSources,
+} from '../../../lab/images/debian-archive';
 
 const MIRROR = 'http://mirror.example/debian';
 

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PUBLIC_ARCHIVE } from '../../../lab/images/debian-archive';
-import { REMOVE_SOURCES_OF_BUILD, renderSources } from '../../../lab/images/image';
+import { PUBLIC_ARCHIVE, renderSources } from '../../../lab/images/debian-archive';
+import { REMOVE_SOURCES_OF_BUILD } from '../../../lab/images/image';
 import { useTemporaryDirectory } from '../../temporary-directory';
 
 describe("the builder's own sources", () => {

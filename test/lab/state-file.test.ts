@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readStateFile } from '../../../lab/wire/state-file';
+import { readRemovableFile } from '../../lab/state-file';
 
 describe('a file of the data plane', () => {
   let directory: string;
@@ -15,15 +15,15 @@ describe('a file of the data plane', () => {
     const file = join(directory, 'name-server.json');
     writeFileSync(file, content);
 
-    expect(() => readStateFile(file, z.object({ port: z.int() }))).toThrow(`${file} is damaged. Remove it`);
+    expect(() => readRemovableFile(file, z.object({ port: z.int() }))).toThrow(`${file} is damaged. Remove it`);
   });
 
   it('is undefined while there is none, and read when it is whole', () => {
     const file = join(directory, 'name-server.json');
-    const before = readStateFile(file, z.object({ port: z.int() }));
+    const before = readRemovableFile(file, z.object({ port: z.int() }));
     writeFileSync(file, '{"port":53}');
 
     expect(before).toBeUndefined();
-    expect(readStateFile(file, z.object({ port: z.int() }))).toEqual({ port: 53 });
+    expect(readRemovableFile(file, z.object({ port: z.int() }))).toEqual({ port: 53 });
   });
 });
