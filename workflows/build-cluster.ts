@@ -1,5 +1,5 @@
 import type { Progress } from '../cluster/step';
-import { proveFencing } from './chapters/fencing';
+import { proveFencing, putFencingIntoForce } from './chapters/fencing';
 import { manualFailover, MANUAL_FAILOVER, mustProve, proveManualFailover } from './chapters/manual-failover';
 import { preparing } from './chapters/preparing';
 import { setUpCorosync } from './chapters/setting-up-corosync';
@@ -20,6 +20,7 @@ async function build(run: Run): Promise<void> {
   await reachTheNodes(run);
   const found = await lookForCluster(run);
   const pair = await prepareTheNodes(run, found);
+  const inForce = pair.built ? await putFencingIntoForce(run, pair) : undefined;
 
   // The server is installed while DRBD synchronises.
   const [, installed] = await run.parallel([() => setUpDrbd(run, pair), () => installMySql(run, pair)]);
@@ -27,15 +28,15 @@ async function build(run: Run): Promise<void> {
 
   const byHand = !pair.managed && (await mustProve(run, MANUAL_FAILOVER));
   if (byHand) await manualFailover(run, pair);
-  // Corosync forms its cluster while the load balancer notices the way back.
-  await run.parallel([
+  // Corosync forms its cluster, and Azure makes the role known, while the load balancer notices the way back.
+  const [fencing] = await run.parallel([
+    async () => inForce ?? (await proveFencing(run)),
     () => setUpCorosync(run, pair),
     async () => {
       if (byHand) await proveManualFailover(run, pair);
     },
   ]);
 
-  if (run.specification.fencing === 'azure') await proveFencing(run);
-  await setUpPacemaker(run, pair);
+  await setUpPacemaker(run, pair, fencing);
   await tests(run, pair);
 }

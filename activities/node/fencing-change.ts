@@ -1,4 +1,4 @@
-import { fencingDifferences, withFencing } from '../../cluster/cib/change-fencing';
+import { fencingDifferences, isOfKind, withFencing } from '../../cluster/cib/change-fencing';
 import { parseCrmMon, readCrmMon } from '../../cluster/cib/crm-mon';
 import { describeDifference } from '../../cluster/cib/difference';
 import { describeFence, lastFenceOf, type Fence } from '../../cluster/cib/fence-history';
@@ -34,7 +34,8 @@ export const ownHandler = ({ specification, platform }: Pick<Configured, 'specif
 
 /**
  * Fencing put into force on a cluster that was built without it: DRBD first, on both nodes, so that nothing is acknowledged any more by a primary that is
- * about to be shot; then the configuration of Pacemaker. A healthy pair only, seen in the same command as the move.
+ * about to be shot; then the configuration of Pacemaker. A healthy pair only, seen in the same command as the move. What somebody has set
+ * by hand in a cluster that fences already is left to the steps that report drift.
  */
 export function createFencingChangeActivities(dependencies: NodeDependencies) {
   const { sessions, secrets } = dependencies;
@@ -62,7 +63,7 @@ export function createFencingChangeActivities(dependencies: NodeDependencies) {
             policy: /^fencing=(.*)$/m.exec(stdout)?.[1] ?? 'dont-care',
           };
         },
-        isDone: (seen) => seen.differing.length === 0 && seen.policy === policy,
+        isDone: (seen) => seen.policy === policy,
         describe: (seen) =>
           `${seen.differing.length === 0 ? `${wanted.paths.join(', ')} as wanted` : `not as wanted: ${seen.differing.join(', ')}`}, fencing ${seen.policy} in force`,
         act: async () => {
@@ -85,7 +86,7 @@ export function createFencingChangeActivities(dependencies: NodeDependencies) {
       const input = cibInput(step, 'managed');
       return performStep(own, step, {
         observe: async () => fencingDifferences(await readCib(own), input),
-        isDone: (differences) => differences.length === 0,
+        isDone: (differences) => !differences.some(isOfKind),
         describe: (differences) =>
           differences.length === 0
             ? `fencing ${step.specification.fencing} is configured`

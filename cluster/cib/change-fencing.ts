@@ -21,9 +21,11 @@ export function fencingDifferences(live: string, input: CibInput): Difference[] 
   const differences = compareCib(parseCibConfiguration(renderCib(input)), parseCibConfiguration(live)).filter(
     ({ setting }) => own(setting),
   );
-  const isMarker = ({ setting }: Difference) => setting === `property ${FENCING_MARKER}`;
-  return [...differences.filter(isMarker), ...differences.filter((difference) => !isMarker(difference))];
+  return [...differences.filter(isOfKind), ...differences.filter((difference) => !isOfKind(difference))];
 }
+
+/** Whether the cluster fences in another way, or not at all; what else differs was set by somebody after that. */
+export const isOfKind = ({ setting }: Difference): boolean => setting === `property ${FENCING_MARKER}`;
 
 /**
  * The live CIB with the fencing of the input, one epoch later. What an operator has set besides is left alone.

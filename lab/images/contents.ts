@@ -45,7 +45,7 @@ const CLUSTER = [
 const CONTENTS: Record<ImageKind, ImageContents> = {
   golden: {
     suite: 'bookworm',
-    packages: [...SYSTEM, ...CLUSTER, 'fence-agents', 'mariadb-server', 'mariadb-client'],
+    packages: [...SYSTEM, ...CLUSTER, 'fence-agents', 'python3-azure', 'mariadb-server', 'mariadb-client'],
   },
   clean: { suite: 'bookworm', packages: SYSTEM },
   'debian-sid': {

@@ -39,6 +39,22 @@ const SCENARIOS: Record<string, Scenario> = {
       await worker.start('buildCluster', input({ specification: { ...specificationFor(), prove: 'never' } })),
     );
   },
+  'build-cluster-fencing': async (worker) =>
+    ended(
+      await worker.start(
+        'buildCluster',
+        input({ specification: { ...specificationFor(), fencing: 'azure', prove: 'never' } }),
+      ),
+    ),
+  'build-cluster-fencing-later': async (worker, cluster) => {
+    cluster.built = true;
+    return ended(
+      await worker.start(
+        'buildCluster',
+        input({ specification: { ...specificationFor(), fencing: 'azure', prove: 'never' } }),
+      ),
+    );
+  },
   'build-cluster-decided': async (worker, cluster) => {
     cluster.answers['ensureAvailabilitySet'] = [failWith('Denied'), async () => ({ result: 'changed', observed: '' })];
     const handle = await worker.start('buildCluster', input({ onFailure: 'wait' }));

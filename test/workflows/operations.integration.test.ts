@@ -512,6 +512,55 @@ describe('a build', () => {
     },
   );
 
+  it('of a cluster that was built without fencing has r0 hold writes up on both nodes, the secondary first, before Pacemaker is told', async () => {
+    const { cluster } = await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.built = true;
+      return (await worker.start('buildCluster', input({ specification: { ...fencing(), prove: 'never' } }))).result();
+    });
+
+    const order = among(cluster, [
+      'awaitFencingProved',
+      'changeDrbdFencing',
+      'changeClusterFencing',
+      'writeResourceFile',
+      'writeInitialConfiguration',
+    ]);
+    expect(order.slice(2, 5)).toEqual([
+      'changeDrbdFencing/hadb02',
+      'changeDrbdFencing/hadb01',
+      'changeClusterFencing/hadb01',
+    ]);
+    expect(order.slice(5)).toContain('writeResourceFile/hadb01');
+  });
+
+  it.each([false, true])('tells every step that needs it of the fence device (built: %s)', async (built) => {
+    const told: Record<string, unknown> = {};
+    const CONFIGURED = ['writeInitialConfiguration', 'endMaintenance', 'awaitHealthy'];
+    const CHANGES = ['changeDrbdFencing', 'changeClusterFencing'];
+    await withCluster(async (worker, cluster): Promise<Progress> => {
+      cluster.built = built;
+      for (const name of [...CONFIGURED, ...CHANGES]) {
+        cluster.answers[name] = [
+          async (given) => {
+            told[name] = (given as { fencing?: unknown }).fencing;
+            return succeed();
+          },
+        ];
+      }
+      return (await worker.start('buildCluster', input({ specification: { ...fencing(), prove: 'never' } }))).result();
+    });
+
+    const device = {
+      subscriptionId: 'subscription',
+      resourceGroup: 'hadb',
+      hosts: [
+        { node: 'hadb01', vm: 'hadb01' },
+        { node: 'hadb02', vm: 'hadb02' },
+      ],
+    };
+    expect(told).toEqual(Object.fromEntries([...CONFIGURED, ...(built ? CHANGES : [])].map((name) => [name, device])));
+  });
+
   it('whose nodes cannot fence does not start Pacemaker', async () => {
     const { result: error, cluster } = await withCluster(async (worker, cluster) => {
       cluster.answers['awaitFencingProved'] = [failWith('Denied', 'hadb02 cannot fence: its identity lacks the role')];

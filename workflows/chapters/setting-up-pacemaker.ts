@@ -1,3 +1,4 @@
+import type { AzureFencing } from '../../cluster/cib/cib';
 import type { Run } from '../runbook';
 import { nodes } from './activities';
 import { platformOf, type Pair } from './setting-up-the-cluster';
@@ -6,11 +7,11 @@ import { platformOf, type Pair } from './setting-up-the-cluster';
  * "Einrichten von Pacemaker". The first start finds the whole configuration in place and everything running, in maintenance
  * mode: it adopts the database instead of restarting it.
  */
-export const setUpPacemaker = (run: Run, pair: Pair): Promise<void> =>
+export const setUpPacemaker = (run: Run, pair: Pair, fencing: AzureFencing | undefined): Promise<void> =>
   run.chapter('Setting up Pacemaker', async () => {
     const { active, platforms } = pair;
     const observeOnly = pair.built;
-    const configuration = { platform: platformOf(platforms, active) };
+    const configuration = { platform: platformOf(platforms, active), ...(fencing === undefined ? {} : { fencing }) };
 
     await run.onBothNodes(({ name: node }) =>
       run.step({ id: 'install-agent', node }, 'Install the resource agent that asks the database by SQL', (step) =>

@@ -89,6 +89,20 @@ describe('the fencing of the cluster', () => {
     expect(nodes.changes).toEqual([]);
   });
 
+  it('is left as somebody has set it, once the cluster fences: that is drift, told by the steps that compare', async () => {
+    const { nodes, activities } = cluster({
+      start: fenced.replace('name="power_timeout" value="110"', 'name="power_timeout" value="77"'),
+    });
+
+    const outcome = await runActivity(() => activities.changeClusterFencing(configured('azure')));
+
+    expect(outcome).toMatchObject({
+      result: 'unchanged',
+      observed: expect.stringContaining('power_timeout') as string,
+    });
+    expect(nodes.changes).toEqual([]);
+  });
+
   it('is only looked at when that is all that was asked for', async () => {
     const { nodes, activities } = cluster();
 
@@ -137,7 +151,7 @@ describe('the fencing of DRBD', () => {
       secret: SECRET,
       timing: timingOf(specifications[fencing]),
     });
-  function node(fencing: 'none' | 'azure', platform: Platform, code = 0) {
+  function node(fencing: 'none' | 'azure', platform: Platform, { code = 0, edited = '' } = {}) {
     const own = platform === DEBIAN_SID;
     const paths = [...(own ? [FENCE_PEER_HANDLER.path] : []), RESOURCE_FILE];
     const now = { fencing };
@@ -147,7 +161,7 @@ describe('the fencing of DRBD', () => {
           `${renderChecksums(list)}${RESOURCE_FILE_READ}`,
           () => ({
             stdout: [
-              `${sha256(fileOf(now.fencing, platform))}  ${RESOURCE_FILE}`,
+              `${sha256(fileOf(now.fencing, platform) + edited)}  ${RESOURCE_FILE}`,
               ...(own && now.fencing === 'azure'
                 ? [`${sha256(renderFencePeerHandler())}  ${FENCE_PEER_HANDLER.path}`]
                 : []),
@@ -187,6 +201,16 @@ describe('the fencing of DRBD', () => {
     expect(nodes.changes).toEqual([]);
   });
 
+  it('is left in force where somebody has edited the file since', async () => {
+    const { nodes, activities } = node('azure', DEBIAN_12, { edited: '# by hand' });
+
+    expect(await runActivity(() => activities.changeDrbdFencing(configured('azure')))).toMatchObject({
+      result: 'unchanged',
+      observed: expect.stringContaining(`not as wanted: ${RESOURCE_FILE}`) as string,
+    });
+    expect(nodes.changes).toEqual([]);
+  });
+
   it('is not taken away', async () => {
     const { nodes, activities } = node('azure', DEBIAN_12);
 
@@ -198,7 +222,7 @@ describe('the fencing of DRBD', () => {
   });
 
   it('waits for the peer instead of failing for good', async () => {
-    const { activities } = node('none', DEBIAN_12, NOT_READY);
+    const { activities } = node('none', DEBIAN_12, { code: NOT_READY });
 
     expect(await refusal(() => activities.changeDrbdFencing(configured('azure')))).toMatchObject({ code: 'NotReady' });
   });
