@@ -353,7 +353,7 @@ async function withWriter(
   return run.withUndo(
     async () => {
       writing = true;
-      await run.step({ id: id('start-writer') }, 'Start a client that writes ten rows a second', (step) =>
+      await run.step({ id: id('start-writer') }, 'Start the clients that write, ten rows a second each', (step) =>
         client.startWriter({ ...step, drill }),
       );
       const { at: faultAt } = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>

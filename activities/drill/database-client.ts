@@ -23,16 +23,14 @@ export class ConnectFailed extends Error {
   override readonly name = 'ConnectFailed';
 }
 
-/** The query was sent, and what became of it is not known, or the server refused it. */
+/** The query was sent, and what became of it is not known. */
 export class QueryUnanswered extends Error {
   override readonly name = 'QueryUnanswered';
-  constructor(
-    message: string,
-    /** The server's own error code, when it was the server that answered. */
-    readonly serverCode?: string,
-  ) {
-    super(message);
-  }
+}
+
+/** The server answered that it did not do it: a statement of its own transaction has no effect then. */
+export class QueryRefused extends Error {
+  override readonly name = 'QueryRefused';
 }
 
 export interface DatabaseSession {
@@ -53,11 +51,27 @@ export interface DialLimits {
 
 export const DIAL_LIMITS: DialLimits = { connectMs: 1000, greetingMs: 1500, handshakeMs: 10_000 };
 
+export interface DialOptions {
+  limits?: DialLimits;
+  /** For all of it together. */
+  withinMs?: number;
+  /**
+   * Asked once the server has greeted: logging in is what costs it something. Resolves with what is to be called when that is over; a rejection gives the
+   * connection up.
+   */
+  admit?: () => Promise<() => void>;
+}
+
 /**
  * One connection, no pool, and deadlines of its own: mysql2 gives queries no time-out by default, its time-outs start when a
  * command gets its turn, and a destroyed connection never answers those who wait. Errors: ConnectFailed.
  */
-export async function openSession(access: DatabaseAccess, limits: DialLimits = DIAL_LIMITS): Promise<DatabaseSession> {
+export async function openSession(
+  access: DatabaseAccess,
+  { limits = DIAL_LIMITS, withinMs = Infinity, admit }: DialOptions = {},
+): Promise<DatabaseSession> {
+  const begun = performance.now();
+  const left = (limitMs: number): number => Math.min(limitMs, withinMs - (performance.now() - begun));
   const socket = connect({ host: access.address, port: access.port, noDelay: true });
   // mysql2 listens for errors only once it has the socket.
   socket.on('error', () => undefined);
@@ -66,12 +80,30 @@ export async function openSession(access: DatabaseAccess, limits: DialLimits = D
     socket.once('close', () => reject(new Error('the connection was closed before the server had answered')));
   });
   try {
-    await within(Promise.race([once(socket, 'connect'), closed]), limits.connectMs);
-    await within(Promise.race([once(socket, 'readable'), closed]), limits.greetingMs);
-    return await logIn(access, socket, closed, limits.handshakeMs);
+    await within(Promise.race([once(socket, 'connect'), closed]), left(limits.connectMs));
+    await within(Promise.race([once(socket, 'readable'), closed]), left(limits.greetingMs));
+    const done = admit === undefined ? undefined : await admitted(admit(), closed, left(limits.handshakeMs));
+    try {
+      return await logIn(access, socket, closed, left(limits.handshakeMs));
+    } finally {
+      done?.();
+    }
   } catch (error) {
     socket.destroy();
     throw new ConnectFailed(`no connection to ${access.host} (${access.address}:${access.port}): ${messageOf(error)}`);
+  }
+}
+
+/** An admission that comes too late is given back. */
+async function admitted(asked: Promise<() => void>, closed: Promise<never>, withinMs: number): Promise<() => void> {
+  try {
+    return await within(Promise.race([asked, closed]), withinMs);
+  } catch (error) {
+    asked.then(
+      (done) => done(),
+      () => undefined,
+    );
+    throw error;
   }
 }
 
@@ -88,7 +120,7 @@ async function logIn(
     user: access.user,
     password: access.password,
     ssl: tlsOf(access.authority),
-    connectTimeout: handshakeMs,
+    connectTimeout: Math.max(1, Math.round(handshakeMs)),
     connectAttributes: { program_name: 'hadb', purpose: access.purpose },
     supportBigNumbers: true,
   });
@@ -144,7 +176,7 @@ function wrap(connection: Connection, socket: Socket): DatabaseSession {
         return await within(answered, deadlineMs);
       } catch (error) {
         destroy();
-        throw new QueryUnanswered(messageOf(error), serverCodeOf(error));
+        throw isRefusal(error) ? new QueryRefused(messageOf(error)) : new QueryUnanswered(messageOf(error));
       }
     },
   };
@@ -154,7 +186,9 @@ function wrap(connection: Connection, socket: Socket): DatabaseSession {
 async function within<Result>(promise: Promise<Result>, deadlineMs: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${deadlineMs} ms`)), Math.max(0, deadlineMs));
+    const expire = () => reject(new Error(`no answer within ${Math.round(deadlineMs)} ms`));
+    // After this process was held up its timers come before what has arrived meanwhile: that is read first.
+    timer = setTimeout(() => setImmediate(() => setImmediate(expire)), Math.min(Math.max(0, deadlineMs), LONGEST_MS));
   });
   // Whatever loses the race must not be an unhandled rejection later.
   promise.catch(() => undefined);
@@ -165,8 +199,29 @@ async function within<Result>(promise: Promise<Result>, deadlineMs: number): Pro
   }
 }
 
-/** Errors with an SQL state come from the server; the others are about the connection. */
-function serverCodeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('sqlState' in error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}
+/** Of setTimeout. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * Errors of a server that has not done what it was asked, for certain: no other error is, for a commit may have been under way. After mysqld_error.h: it is
+ * read-only, or in the middle of its start; the account or the table is not there; a lock was not to be had; there is no room.
+ */
+const REFUSALS: readonly unknown[] = [
+  'ER_OPTION_PREVENTS_STATEMENT',
+  'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
+  'ER_READ_ONLY_MODE',
+  'ER_OPEN_AS_READONLY',
+  'ER_TABLEACCESS_DENIED_ERROR',
+  'ER_NO_SUCH_TABLE',
+  'ER_BAD_DB_ERROR',
+  'ER_LOCK_WAIT_TIMEOUT',
+  'ER_LOCK_DEADLOCK',
+  'ER_RECORD_FILE_FULL',
+];
+
+const isRefusal = (error: unknown): boolean =>
+  typeof error === 'object' &&
+  error !== null &&
+  'sqlState' in error &&
+  'code' in error &&
+  REFUSALS.includes(error.code);

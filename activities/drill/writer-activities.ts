@@ -1,10 +1,11 @@
 import { CancelledFailure, sleep } from '@temporalio/activity';
 import { databaseProfile, renderClient } from '../../cluster/database/profile';
-import { ledgerTable, parseSequence, renderDrillRowsSql } from '../../cluster/database/statements';
+import { ledgerTable, parseDrillRows, renderDrillRowsSql } from '../../cluster/database/statements';
 import { HadbError } from '../../cluster/errors';
 import { publicHostName } from '../../cluster/ids';
 import type { StepContext, StepOutcome, Verdict } from '../../cluster/step';
-import { judgeWrites, type WritesReport } from '../../cluster/verdict/judge-writes';
+import { areSameRows, judgeWrites, type Row, type WritesReport } from '../../cluster/verdict/judge-writes';
+import type { ClassTimes } from '../../cluster/verdict/service-times';
 import { countEntries, describeCounts, type LedgerCounts } from '../../cluster/verdict/write-ledger';
 import type { NodeSessions } from '../connections/node-session';
 import { readRuntime } from '../node/runtime';
@@ -21,34 +22,47 @@ export interface WriterDependencies extends DatabaseAccessDependencies {
 /** What names the rows and the ledger of one drill: at most 64 characters. */
 export type DrillStep = StepContext & { drill: string };
 
-/** Ten writes a second, each with a second to be answered: an outage is known to about a second. */
-const RATE = { writer: 1, intervalMs: 100, deadlineMs: 1000, mostInFlight: 20 } as const;
+/** Each writer ten times a second, each attempt with a second in all: an outage is known to about a second. */
+const PACE = {
+  writers: ['kept', 'kept', 'kept', 'fresh'],
+  intervalMs: 100,
+  deadlineMs: 1000,
+  mostInFlight: 20,
+} as const;
 /** Nobody may be left to end it. */
 const LIFETIME_MS = 2 * 3_600_000;
-/** Acknowledged writes in a row that count as a working database: two seconds of them, for promotions flap. */
-const STEADY = 20;
+/** Acknowledged writes in a row, of all writers, that count as a working database: two seconds of them, for promotions flap. */
+const STEADY = 20 * PACE.writers.length;
+/** Of what a list in a result is cut to: all of it is in the ledger. */
+const MOST_LISTED = 100;
 
 export function createWriterActivities(dependencies: WriterDependencies) {
   const { writers } = dependencies;
   const counts = (drill: string): LedgerCounts => countEntries(writers.read(drill) ?? []);
 
   const awaitSteady = async (step: DrillStep, since: number, limitSeconds: number): Promise<LedgerCounts> => {
-    const steady = (seen: LedgerCounts) => seen.consecutive >= STEADY && (seen.consecutiveSince ?? 0) >= since;
-    return waitUntil(
+    const { all } = await waitUntil(
       { ...step, node: 'the writer' },
       {
         waitingFor: `${STEADY} acknowledged writes in a row`,
         limitMs: limitSeconds * 1000,
         observe: async () => {
-          const seen = counts(step.drill);
-          if (!writers.isRunning(step.drill) && !steady(seen)) throw gone(step.drill, seen);
+          const isRunning = writers.isRunning(step.drill);
+          const entries = writers.read(step.drill) ?? [];
+          const seen = {
+            all: countEntries(entries),
+            // A fault that no client has noticed interrupts no row: only what came after it counts.
+            isSteady: countEntries(entries.filter(({ at }) => at >= since)).consecutive >= STEADY,
+          };
+          if (!isRunning && !seen.isSteady) throw gone(step.drill, seen.all);
           return seen;
         },
-        isDone: steady,
-        describe: describeCounts,
+        isDone: ({ isSteady }) => isSteady,
+        describe: ({ all: seen }) => describeCounts(seen),
         whatNow: 'Look whether the database answers through the load balancer, and at what the writer noted.',
       },
     );
+    return all;
   };
 
   return {
@@ -58,13 +72,13 @@ export function createWriterActivities(dependencies: WriterDependencies) {
       const started = await writers.start(step.drill, {
         access,
         insert: `INSERT INTO ${ledgerTable(step.specification)} (drill, writer, seq) VALUES (?, ?, ?)`,
-        options: { drill: step.drill, lifetimeMs: LIFETIME_MS, ...RATE },
+        options: { drill: step.drill, lifetimeMs: LIFETIME_MS, ...PACE },
       });
       const seen = await awaitSteady(step, 0, 60);
       return {
         result: started === 'now' ? 'changed' : 'changedEarlier',
         observed: started === 'now' ? 'no writer ran' : 'the writer runs already',
-        done: `writes ${1000 / RATE.intervalMs} rows a second to ${access.host}`,
+        done: `${PACE.writers.length} clients write ${1000 / PACE.intervalMs} rows a second each to ${access.host}`,
         verified: describeCounts(seen),
       };
     },
@@ -121,20 +135,29 @@ export function createWriterActivities(dependencies: WriterDependencies) {
         result: 'unchanged',
         observed: `${verdict.summary}; ${reads}; ledger ${writers.ledgerFile(step.drill)}`,
         verdict,
-        report: {
-          ...report,
-          lost: report.lost.slice(0, 100),
-          unexpected: report.unexpected.slice(0, 100),
-          duplicates: report.duplicates.slice(0, 100),
-        },
+        report: shortened(report),
       };
     },
   };
 }
 
+function shortened(report: Omit<WritesReport, 'verdict'>): Omit<WritesReport, 'verdict'> {
+  const cut = <Item>(list: readonly Item[]): Item[] => list.slice(0, MOST_LISTED);
+  const cutClass = (times: ClassTimes): ClassTimes => ({ ...times, outages: cut(times.outages) });
+  return {
+    ...report,
+    lost: cut(report.lost),
+    unexpected: cut(report.unexpected),
+    duplicates: cut(report.duplicates),
+    outages: cut(report.outages),
+    newConnections: cutClass(report.newConnections),
+    existingSessions: cutClass(report.existingSessions),
+  };
+}
+
 /** Rows, or why there are none. */
 interface FinalRead {
-  rows?: number[];
+  rows?: Row[];
   where: string;
   problem?: string;
   /** Several nodes that call themselves primary. */
@@ -156,8 +179,7 @@ async function readBothWays(
     const inside = await readAtPrimary(dependencies, step);
     if (comparison === COMPARISONS || outside.rows === undefined || inside.rows === undefined)
       return { outside, inside };
-    const seen = new Set(outside.rows);
-    if (inside.rows.length === seen.size && inside.rows.every((seq) => seen.has(seq))) return { outside, inside };
+    if (areSameRows(outside.rows, inside.rows)) return { outside, inside };
     await sleep(1000);
   }
 }
@@ -192,9 +214,9 @@ async function readAtPrimary({ sessions }: WriterDependencies, step: DrillStep):
     }
     where = primary.name;
     const { stdout } = await primary.session.read(renderClient(databaseProfile(specification.database.engine)), {
-      input: renderDrillRowsSql(specification, { drill, writer: RATE.writer }),
+      input: renderDrillRowsSql(specification, drill),
     });
-    return { where, rows: parseSequence(stdout) };
+    return { where, rows: parseDrillRows(stdout) };
   } catch (error) {
     if (error instanceof CancelledFailure) throw error;
     return { where, problem: messageOf(error) };
@@ -202,23 +224,22 @@ async function readAtPrimary({ sessions }: WriterDependencies, step: DrillStep):
 }
 
 /** Errors: NotReady. */
-async function readRows(dependencies: WriterDependencies, step: DrillStep): Promise<number[]> {
+async function readRows(dependencies: WriterDependencies, step: DrillStep): Promise<Row[]> {
   const access = await databaseAccess(dependencies, step.specification, step.drill);
-  const sql = `SELECT seq FROM ${ledgerTable(step.specification)} WHERE drill = ? AND writer = ?`;
+  const sql = `SELECT writer, seq FROM ${ledgerTable(step.specification)} WHERE drill = ?`;
   const rows = await waitUntil(
     { ...step, node: access.host },
     {
       waitingFor: 'the rows of the drill',
       limitMs: 60_000,
       intervalMs: 500,
-      observe: () =>
-        queryOnce(access, sql, [step.drill, RATE.writer], 20_000).catch((error: unknown) => messageOf(error)),
+      observe: () => queryOnce(access, sql, [step.drill], 20_000).catch((error: unknown) => messageOf(error)),
       isDone: Array.isArray,
       describe: (seen) => (typeof seen === 'string' ? seen : `${seen.length} rows`),
       whatNow: 'Look whether the database answers through the load balancer.',
     },
   );
-  return typeof rows === 'string' ? [] : rows.map(({ seq }) => Number(seq));
+  return typeof rows === 'string' ? [] : rows.map(({ writer, seq }) => ({ writer: Number(writer), seq: Number(seq) }));
 }
 
 function gone(drill: string, seen: LedgerCounts): HadbError {

@@ -1,11 +1,13 @@
-import { openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { formatEntry } from '../../cluster/verdict/write-ledger';
-import type { DatabaseAccess } from './database-client';
-import { createSessionPool } from './session-pool';
-import { runWriter, type WriterOptions } from './writer';
+import { openSession, type DatabaseAccess, type DatabaseSession } from './database-client';
+import { watchEventLoop } from './event-loop-watch';
+import { createKeptSession } from './kept-session';
+import { createDurableFile, createLedgerFile } from './ledger-file';
+import { createLoginGate } from './login-gate';
+import { runWriters, type RowToWrite, type WriterOptions } from './writer';
 
-/** The writer's process: `node writer-main.js <order file>`. The order is removed once it is read, because it holds a password. */
+/** The probe's process: `node writer-main.js <order file>`. The order is removed once it is read, because it holds a password. */
 export interface WriterOrder {
   access: DatabaseAccess;
   options: WriterOptions;
@@ -14,14 +16,50 @@ export interface WriterOrder {
   ledgerFile: string;
 }
 
-/** Ten writes a second need one connection; four keep the pace when answers take up to 400 ms. */
-const POOL = { most: 4, mostDials: 2, pauseMs: 100 } as const;
+/** A lost SYN is sent again after a second only, a new socket at once. */
+const KEPT_DIAL = { connectMs: 1000, greetingMs: 1000, handshakeMs: 10_000 } as const;
+const KEPT = { paceMs: 250, mostDials: 4, patienceMs: 1000 } as const;
+/** Logins at the same time that new connections may cost a server which has just come up: ten a second of them would bring a slow one down again. */
+const MOST_LOGINS = 3;
+/** A fifth and a half of an interval: what is held up for less does not disturb the measurement. */
+const WATCH = { everyMs: 20, lateMs: 50 } as const;
+const LEDGER = { slowMs: 50, gatherMs: 10 } as const;
+
+const now = (): number => performance.timeOrigin + performance.now();
 
 async function main(orderFile: string): Promise<void> {
   const order = JSON.parse(readFileSync(orderFile, 'utf8')) as WriterOrder;
   rmSync(orderFile);
-  const ledger = openSync(order.ledgerFile, 'ax', 0o600);
-  const sessions = createSessionPool(order.access, POOL);
+  const { access, options, insert } = order;
+  const ledger = createLedgerFile(await createDurableFile(order.ledgerFile), { now, ...LEDGER });
+  const kept = options.writers.map((connection) =>
+    connection === 'kept'
+      ? createKeptSession((dial) => openSession(access, { ...dial, limits: KEPT_DIAL }), KEPT)
+      : undefined,
+  );
+  const admit = createLoginGate(MOST_LOGINS);
+
+  const send = async (session: DatabaseSession, { writer, seq, deadlineAt, beforeSend }: RowToWrite): Promise<void> => {
+    await beforeSend();
+    await session.query(insert, [options.drill, writer, seq], deadlineAt - now());
+  };
+  const writeKept = async (own: ReturnType<typeof createKeptSession>, row: RowToWrite): Promise<void> => {
+    const session = await own.take(row.deadlineAt - now());
+    try {
+      await send(session, row);
+    } finally {
+      own.giveBack(session);
+    }
+  };
+  const writeFresh = async (row: RowToWrite): Promise<void> => {
+    const session = await openSession(access, { withinMs: row.deadlineAt - now(), admit });
+    try {
+      await send(session, row);
+    } finally {
+      session.destroy();
+    }
+  };
+
   let end = (): void => undefined;
   let ending = false;
   const ended = new Promise<void>((resolve) => {
@@ -32,26 +70,24 @@ async function main(orderFile: string): Promise<void> {
   });
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  const { drill, writer } = order.options;
-  await runWriter(order.options, {
-    now: () => performance.timeOrigin + performance.now(),
-    // At once, not buffered: the kernel has the line even when this process is killed.
-    note: (entry) => void writeSync(ledger, formatEntry(entry)),
-    write: async ({ seq, connectWithinMs, answerWithinMs, onSend }) => {
-      const session = await sessions.take(connectWithinMs);
-      try {
-        onSend();
-        await session.query(order.insert, [drill, writer, seq], answerWithinMs);
-      } finally {
-        sessions.giveBack(session);
-      }
+  const stopWatching = watchEventLoop({ ...WATCH, now }, (at, ms) => {
+    void ledger.note({ kind: 'lag', at, ms: Math.round(ms) });
+  });
+  await runWriters(options, {
+    now,
+    note: (entry) => ledger.note(entry),
+    write: async (row) => {
+      const own = kept[row.writer - 1];
+      await (own === undefined ? writeFresh(row) : writeKept(own, row));
     },
     pause: async (ms) => {
       if (ms > 0) await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, ms))]);
     },
     isEnding: () => ending,
   });
-  sessions.close();
+  stopWatching();
+  for (const own of kept) own?.close();
+  await ledger.close();
 }
 
 const orderFile = process.argv[2];

@@ -105,18 +105,15 @@ export const isSchemaComplete = (facts: SchemaFacts): boolean =>
   !facts.anonymous &&
   ['INSERT', 'SELECT'].every((privilege) => facts.privileges.includes(privilege));
 
-/** Numbers of the rows of one writer of one drill; answers as `parseSequence` reads. */
-export const renderDrillRowsSql = (
-  specification: ClusterSpecification,
-  { drill, writer }: { drill: string; writer: number },
-): string =>
-  `SELECT seq FROM ${ledgerTable(specification)} WHERE drill = ${sqlString(drill)} AND writer = ${writer} ORDER BY seq;\n`;
+/** Writer and number of each row of a drill; answers as `parseDrillRows` reads. */
+export const renderDrillRowsSql = (specification: ClusterSpecification, drill: string): string =>
+  `SELECT writer, seq FROM ${ledgerTable(specification)} WHERE drill = ${sqlString(drill)} ORDER BY seq;\n`;
 
-/** @throws HadbError CommandFailed when a line is no number. */
-export function parseSequence(text: string): number[] {
-  return readRows(text).map(([seq = '']) => {
-    if (!/^\d+$/.test(seq)) throw unreadable('the database client', text);
-    return Number(seq);
+/** @throws HadbError CommandFailed when a line is not two numbers. */
+export function parseDrillRows(text: string): { writer: number; seq: number }[] {
+  return readRows(text).map(([writer = '', seq = '']) => {
+    if (!/^\d+$/.test(writer) || !/^\d+$/.test(seq)) throw unreadable('the database client', text);
+    return { writer: Number(writer), seq: Number(seq) };
   });
 }
 

@@ -11,7 +11,7 @@ import { linearScale, logScale, type Scale } from './scale';
 export const CHART_WIDTHS = { wide: 900, narrow: 360 } as const;
 export type ChartWidth = keyof typeof CHART_WIDTHS;
 
-/** A stretch that is marked behind the data: the fault, and the time in which no client was served. */
+/** A stretch that is marked behind the data: the fault, and the time in which not every client was served. */
 export interface Band {
   kind: 'fault' | 'outage';
   from: number;
@@ -103,7 +103,7 @@ function axes(plot: Plot, zero: number, x: Scale, y: Scale): string {
   ].join('');
 }
 
-const BAND_LABELS = { fault: 'fault', outage: 'no client served' } as const;
+const BAND_LABELS = { fault: 'fault', outage: 'not all served' } as const;
 
 /** One lane above the plot for each kind, so that a label never lies on data; the band itself reaches down through it. */
 function bands(list: readonly Band[], { from, to }: TimeFrame, { left, right, top, bottom }: Plot, x: Scale): string {
@@ -385,8 +385,8 @@ export function phaseBar({
   const sum = formatDuration(total.reduce((all, phase) => all + phase.to - phase.from, 0));
   const all =
     (narrow
-      ? text(plot.left, top + 14, `no client is served: ${sum}`, { class: 'label strong' })
-      : text(plot.left - 8, top + 19, 'no client is served', { class: 'label strong', 'text-anchor': 'end' }) +
+      ? text(plot.left, top + 14, `not all clients are served: ${sum}`, { class: 'label strong' })
+      : text(plot.left - 8, top + 19, 'not all clients are served', { class: 'label strong', 'text-anchor': 'end' }) +
         text(Math.min(x(Math.max(...total.map((phase) => phase.to), zero)) + 6, plot.right + 6), top + 19, sum, {
           class: 'value strong',
         })) + total.map((phase) => bar(phase, top + offset)).join('');
@@ -403,7 +403,7 @@ export function phaseBar({
       width,
       height,
       title: 'Where the time went',
-      description: `Phases since the fault was ordered: ${phases.map((phase) => `${phase.name}, ${formatDuration(phase.to - phase.from)}`).join('; ')}. In all no client was served for ${sum}.`,
+      description: `Phases since the fault was ordered: ${phases.map((phase) => `${phase.name}, ${formatDuration(phase.to - phase.from)}`).join('; ')}. In all not every client was served for ${sum}.`,
     },
     ticks.join('') +
       all +

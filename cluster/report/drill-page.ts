@@ -1,4 +1,6 @@
 import type { StepRecord, VerdictCheck } from '../step';
+import { faultOutage } from '../verdict/judge-writes';
+import { sustainedSince, type ClassTimes } from '../verdict/service-times';
 import {
   commitRate,
   describeSamples,
@@ -13,13 +15,11 @@ import {
   OUTCOME_WORDS,
   REPORT_FILES,
   STATE_TIMES,
-  faultOutage,
   figuresOf,
   latencyTable,
   outcomeOf,
   phasesOf,
   samplesOf,
-  steadySince,
   wasRead,
   type DrillRecord,
   type NamedValue,
@@ -109,25 +109,28 @@ const isWithoutFencing = ({ settings }: DrillRecord): boolean =>
 /** What a reader wants first. Nothing is shown that was not measured. */
 function figures(record: DrillRecord): string {
   if (record.entries.length === 0) return '';
-  const { lost, acknowledged, resolutionSeconds, outages, unavailableSeconds, unexpected, duplicates } =
+  const { lost, acknowledged, outages, unavailableSeconds, unexpected, duplicates, voidSeconds, ...times } =
     figuresOf(record);
   const { faultAt, limitSeconds, steps: list } = record;
   const outage = faultOutage(outages, faultAt);
   const isRead = wasRead(record);
-  const steady = outage === undefined ? undefined : steadySince(record.entries, outage.to);
+  const steady = outage === undefined ? undefined : sustainedSince(record.entries, outage.to);
   const whole = list.find(({ id, state }) => id.endsWith('-healthy') && state === 'done')?.endedAt;
   const limit = limitSeconds === undefined ? '' : `, at most ${limitSeconds} s allowed`;
+  const recovery = ({ outages: own }: ClassTimes): [string, string] => {
+    const worst = faultOutage(own, faultAt);
+    return worst === undefined
+      ? [`below ${times.resolutionSeconds} s`, `± ${times.resolutionSeconds} s${limit}`]
+      : [`${worst.seconds} s${worst.ended === true ? '' : ' or more'}`, `± ${worst.resolutionSeconds} s${limit}`];
+  };
   const tiles: [string, string, string][] = [
-    [
-      'Outage for a client (RTO)',
-      outage === undefined ? `below ${resolutionSeconds} s` : `${outage.seconds} s`,
-      `± ${resolutionSeconds} s${limit}`,
-    ],
+    ['Outage for new connections (RTO)', ...recovery(times.newConnections)],
+    ['Outage for existing sessions (RTO)', ...recovery(times.existingSessions)],
     ['Acknowledged rows lost', isRead ? String(lost.length) : 'not known', `of ${acknowledged} acknowledged`],
     [
       'Without service in all',
       `${unavailableSeconds} s`,
-      `${outages.length} ${outages.length === 1 ? 'outage' : 'outages'}`,
+      `${outages.length} ${outages.length === 1 ? 'outage' : 'outages'}${voidSeconds === 0 ? '' : `; the probe cannot vouch for ${voidSeconds} s`}`,
     ],
   ];
   if (isRead) tiles.push(['Rows that nobody wrote', String(unexpected.length), `${duplicates.length} rows twice`]);
@@ -363,12 +366,12 @@ function latencies(record: DrillRecord): string {
 }
 
 function outageTable(record: DrillRecord, zero: number): string {
-  const { outages, resolutionSeconds } = figuresOf(record);
+  const { outages } = figuresOf(record);
   if (outages.length === 0)
     return paragraph(`No pause between acknowledged writes was long enough to count as an outage.`);
   return table(
     ['outage', 'last acknowledgement', 'next write that was acknowledged', 'seconds'],
-    outages.map(({ from, to, seconds }, index) => [
+    outages.map(({ from, to, seconds, resolutionSeconds }, index) => [
       numeric(String(index + 1)),
       numeric(since(from, zero)),
       numeric(since(to, zero)),

@@ -1,7 +1,8 @@
 import type { FailureCode } from '../errors';
 import type { StepFailure, StepRecord, Verdict } from '../step';
-import { FINAL_READ, judgeWrites, type Outage, type WritesReport } from '../verdict/judge-writes';
-import type { LedgerEntry } from '../verdict/write-ledger';
+import { FINAL_READ, faultOutage, judgeWrites, type WritesReport } from '../verdict/judge-writes';
+import { sustainedSince } from '../verdict/service-times';
+import { dueOf, startOf, writerOf, type ConnectionKind, type LedgerEntry } from '../verdict/write-ledger';
 
 /** All that is known of one drill once it has ended: what its report is rendered from. */
 export interface DrillRecord {
@@ -115,29 +116,16 @@ export function figuresOf(record: Pick<DrillRecord, 'writes' | 'entries' | 'limi
 export const wasRead = ({ writes, verdict }: Pick<DrillRecord, 'writes' | 'verdict'>): boolean =>
   writes !== undefined && verdict?.checks.some(({ name, passed }) => name === FINAL_READ && passed) === true;
 
-/** The outage that the fault made: the longest that was not over before it. */
-export function faultOutage(outages: readonly Outage[], faultAt: number | undefined): Outage | undefined {
-  return outages
-    .filter(({ to }) => faultAt === undefined || to >= faultAt)
-    .reduce<Outage | undefined>(
-      (worst, outage) => (worst === undefined || outage.seconds > worst.seconds ? outage : worst),
-      undefined,
-    );
-}
-
 /** A stretch of the drill; the clock tells how far it may be compared with the others. */
 export interface Phase {
   name: string;
   /** ms since the epoch. */
   from: number;
   to: number;
-  /** Part of the time in which no client is served. */
+  /** Part of the time in which not every client is served. */
   isOutage: boolean;
   clock: 'client' | 'workflow' | 'client and workflow';
 }
-
-/** Acknowledged writes in a row that count as steady service, as the drill itself waits for. */
-const STEADY = 20;
 
 /**
  * From the fault to a whole pair. Times of the client come from its ledger; the others from the workflow's step table, whose clock is the Temporal server's
@@ -156,7 +144,7 @@ export function phasesOf(record: DrillRecord): Phase[] {
     if (from !== undefined && to !== undefined && to > from) phases.push({ name, from, to, ...rest });
   };
   const serves = endOf(steps, 'take-over');
-  const sustained = outage === undefined ? undefined : steadySince(entries, outage.to);
+  const sustained = outage === undefined ? undefined : sustainedSince(entries, outage.to);
   if (outage !== undefined) {
     add('from the order to the last acknowledged write', faultAt, outage.from, { isOutage: false, clock: 'client' });
     if (serves !== undefined && serves > outage.from && serves < outage.to) {
@@ -164,16 +152,15 @@ export function phasesOf(record: DrillRecord): Phase[] {
         isOutage: true,
         clock: 'client and workflow',
       });
-      add('until a client is served through the load balancer', serves, outage.to, {
+      add('until every client is served through the load balancer', serves, outage.to, {
         isOutage: true,
         clock: 'client and workflow',
       });
     } else {
-      const ended = entries.some(({ kind, at }) => kind === 'ack' && at >= outage.to);
-      const name = ended ? 'until a client is served again' : 'no client was served again';
+      const name = outage.ended === true ? 'until every client is served again' : 'not every client was served again';
       add(name, outage.from, outage.to, { isOutage: true, clock: 'client' });
     }
-    add(`until ${STEADY} writes in a row are acknowledged`, outage.to, sustained, { isOutage: false, clock: 'client' });
+    add('until every client is answered steadily', outage.to, sustained, { isOutage: false, clock: 'client' });
   }
   const whole = endOf(steps, 'healthy');
   add('until the pair is whole again', sustained ?? outage?.to ?? serves ?? faultAt, whole, {
@@ -181,18 +168,6 @@ export function phasesOf(record: DrillRecord): Phase[] {
     clock: 'client and workflow',
   });
   return phases;
-}
-
-/** When the last of the first `STEADY` acknowledgements in a row came, all of attempts from `from` on. */
-export function steadySince(entries: readonly LedgerEntry[], from: number): number | undefined {
-  let inRow = 0;
-  for (const entry of entries) {
-    if (entry.at < from) continue;
-    if (entry.kind === 'ack') inRow += 1;
-    if (entry.kind === 'fail' || entry.kind === 'unknown' || entry.kind === 'skip') inRow = 0;
-    if (inRow === STEADY) return entry.at;
-  }
-  return undefined;
 }
 
 /** Ids of a drill's steps begin with its kind. */
@@ -204,6 +179,7 @@ function endOf(steps: readonly StepRecord[], name: string): number | undefined {
 /** One write as the charts show it. */
 export interface WriteSample {
   seq: number;
+  connection: ConnectionKind;
   fate: 'acknowledged' | 'unknown' | 'failed' | 'skipped';
   due: number;
   /** When it was known what became of it. */
@@ -212,23 +188,24 @@ export interface WriteSample {
 
 /** Every attempt of the ledger, also those that were never sent; one without any end lasted until its writer's deadline. */
 export function samplesOf(entries: readonly LedgerEntry[]): WriteSample[] {
-  const start = entries.find((entry) => entry.kind === 'start');
-  const [begun, intervalMs, deadlineMs] =
-    start?.kind === 'start' ? [start.at, start.intervalMs, start.deadlineMs] : [entries[0]?.at ?? 0, 100, 1000];
-  const dueOf = (seq: number) => begun + (seq - 1) * intervalMs;
+  const start = startOf(entries) ?? { ...UNKNOWN_START, at: entries[0]?.at ?? 0 };
+  const { writers, deadlineMs } = start;
   const samples = new Map<number, WriteSample>();
   for (const entry of entries) {
     if (!('seq' in entry)) continue;
     const { seq, at } = entry;
+    const connection = writers[writerOf(start, seq) - 1] ?? 'kept';
     if (entry.kind === 'intent') {
-      samples.set(seq, { seq, fate: 'unknown', due: entry.due, endedAt: entry.due + deadlineMs });
+      samples.set(seq, { seq, connection, fate: 'unknown', due: entry.due, endedAt: entry.due + deadlineMs });
       continue;
     }
-    const sample: WriteSample = samples.get(seq) ?? { seq, fate: 'failed', due: dueOf(seq), endedAt: at };
+    const sample = samples.get(seq) ?? { seq, connection, due: dueOf(start, seq) };
     samples.set(seq, { ...sample, fate: FATES[entry.kind], endedAt: at });
   }
   return [...samples.values()].sort((one, other) => one.due - other.due);
 }
+
+const UNKNOWN_START = { kind: 'start', drill: '', intervalMs: 100, deadlineMs: 1000, writers: ['kept'] } as const;
 
 const FATES = { ack: 'acknowledged', fail: 'failed', unknown: 'unknown', skip: 'skipped' } as const;
 
@@ -243,10 +220,15 @@ export interface LatencyRow {
   longest?: number;
 }
 
-/** What replication costs: commits before the fault go to two disks, those after it to one, until the peer is back. */
+/**
+ * What replication costs: commits before the fault go to two disks, those after it to one, until the peer is back. Only of clients that keep their connection:
+ * a new one costs more than the commit.
+ */
 export function latencyTable(record: DrillRecord): LatencyRow[] {
   const { faultAt, steps } = record;
-  const commits = samplesOf(record.entries).filter(({ fate }) => fate === 'acknowledged');
+  const commits = samplesOf(record.entries).filter(
+    ({ fate, connection }) => fate === 'acknowledged' && connection === 'kept',
+  );
   if (faultAt === undefined) return [latencyRow('all', commits)];
   const outage = faultOutage(figuresOf(record).outages, faultAt);
   const whole = endOf(steps, 'healthy');

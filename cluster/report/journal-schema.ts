@@ -42,6 +42,16 @@ const Check = z.object({
   detail: z.string(),
 });
 
+const ClientClass = z
+  .object({
+    attempts: z.int().min(0),
+    acknowledged: z.int().min(0),
+    outageSeconds: seconds.nullable().describe('RTO; null when no outage was noticed.'),
+    resolutionSeconds: seconds.nullable().describe('How exact it is.'),
+    unavailableSeconds: seconds,
+  })
+  .optional();
+
 const Writes = z.object({
   attempts: z.int().min(0),
   acknowledged: z.int().min(0),
@@ -54,10 +64,19 @@ const Writes = z.object({
   recovered: z.int().min(0).nullable().describe('Never answered, and there at the end.'),
   outageSeconds: seconds
     .nullable()
-    .describe('RTO: the longest outage that the fault made, as a client saw it; null when none was noticed.'),
+    .describe('RTO of whichever client was without service for longest; null when none was noticed.'),
   unavailableSeconds: seconds.describe('All outages together.'),
-  sustainedSeconds: seconds.nullable().describe('From the order of the fault to 20 acknowledged writes in a row.'),
-  resolutionSeconds: seconds.describe('How exact these times are.'),
+  sustainedSeconds: seconds
+    .nullable()
+    .describe(
+      'From the order of the fault to the first two seconds in which every attempt is acknowledged: to their start.',
+    ),
+  newConnections: ClientClass.describe('Clients that connect anew for each write.'),
+  existingSessions: ClientClass.describe(
+    'Clients that keep their connection: from the first that is not answered until the last is again.',
+  ),
+  resolutionSeconds: seconds.describe('How exact these times are where the probe was not held up.'),
+  voidSeconds: seconds.optional().describe('Time for which the probe cannot vouch: it was held up itself.'),
   lagMs: z.number().min(0).describe('Longest time for which the client itself was held up.'),
   outages: z.array(z.object({ from: time, to: time, seconds })),
 });

@@ -1,12 +1,11 @@
 import type { StepRecord, Verdict, VerdictCheck } from '../step';
-import type { Outage } from '../verdict/judge-writes';
+import { faultOutage } from '../verdict/judge-writes';
+import { sustainedSince, type ClassTimes, type Outage } from '../verdict/service-times';
 import {
-  faultOutage,
   figuresOf,
   latencyTable,
   outcomeOf,
   phasesOf,
-  steadySince,
   REPORT_FILES,
   wasRead,
   type DrillOutcome,
@@ -173,7 +172,7 @@ function writesOf(record: DrillRecord): JournalWrites {
     figuresOf(record);
   const isRead = wasRead(record);
   const outage = faultOutage(outages, faultAt);
-  const steady = outage === undefined ? undefined : steadySince(entries, outage.to);
+  const steady = outage === undefined ? undefined : sustainedSince(entries, outage.to);
   const when = ({ from, to, seconds: length }: Outage) => ({ from: iso(from), to: iso(to), seconds: length });
   return {
     attempts,
@@ -186,8 +185,25 @@ function writesOf(record: DrillRecord): JournalWrites {
     outageSeconds: outage?.seconds ?? null,
     unavailableSeconds: rest.unavailableSeconds,
     sustainedSeconds: steady === undefined ? null : seconds(steady - (faultAt ?? outage?.from ?? steady)),
+    newConnections: classOf(rest.newConnections, faultAt),
+    existingSessions: classOf(rest.existingSessions, faultAt),
     resolutionSeconds: rest.resolutionSeconds,
+    voidSeconds: rest.voidSeconds,
     lagMs: rest.lagMs,
     outages: outages.map(when),
+  };
+}
+
+function classOf(
+  { outages, unavailableSeconds, attempts, acknowledged }: ClassTimes,
+  faultAt: number | undefined,
+): JournalWrites['newConnections'] {
+  const outage = faultOutage(outages, faultAt);
+  return {
+    attempts,
+    acknowledged,
+    outageSeconds: outage?.seconds ?? null,
+    resolutionSeconds: outage?.resolutionSeconds ?? null,
+    unavailableSeconds,
   };
 }

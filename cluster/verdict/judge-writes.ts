@@ -1,4 +1,14 @@
 import type { Verdict, VerdictCheck } from '../step';
+import { attemptsOf, type Attempt } from './attempts';
+import {
+  judgeLimit,
+  serviceTimes,
+  sustainedSince,
+  type ClassTimes,
+  type Interval,
+  type Outage,
+  type ServiceTimes,
+} from './service-times';
 import type { LedgerEntry } from './write-ledger';
 
 /**
@@ -9,23 +19,21 @@ import type { LedgerEntry } from './write-ledger';
 export interface WritesInput {
   entries: readonly LedgerEntry[];
   /** Every row of the drill as read at the end through the load balancer; undefined when it could not be read. */
-  finalRead: readonly number[] | undefined;
+  finalRead: readonly Row[] | undefined;
   /** The same as the primary itself tells it, by its local socket: what the balancer leads to must be what the pair holds. */
-  primaryRead: readonly number[] | undefined;
+  primaryRead: readonly Row[] | undefined;
   /** Nodes that called themselves primary at the end, when there were several: then nobody was read, and that is no mere lack of knowledge. */
   primaries?: readonly string[];
   /** Longest acceptable outage. */
   limitSeconds: number;
-  /** When the fault was ordered, by the clock of the writer's host. */
+  /** When the fault was ordered, by the clock of the probe's host. */
   faultAt?: number;
 }
 
-export interface Outage {
-  /** Last acknowledgement before it, or the first attempt of all. */
-  from: number;
-  /** Start of the first attempt after it that was acknowledged, or the last attempt of all: it had not ended then. */
-  to: number;
-  seconds: number;
+/** A row of the drill as the database has it. */
+export interface Row {
+  writer: number;
+  seq: number;
 }
 
 export interface WritesReport {
@@ -33,108 +41,108 @@ export interface WritesReport {
   acknowledged: number;
   unknown: number;
   lost: number[];
+  /** Rows that nobody tried to write, or that are known not to have been applied and are there. */
   unexpected: number[];
   /** Rows that are there more than once. */
   duplicates: number[];
   /** Rows of unknown fate that are there. */
   recovered: number;
+  /** Times in which a client was without service, whether it kept its connection or made a new one. */
   outages: Outage[];
   longestOutageSeconds: number;
   /** Sum of all outages. */
   unavailableSeconds: number;
+  newConnections: ClassTimes;
+  existingSessions: ClassTimes;
+  /** From the order of the fault until every client is answered steadily; absent without a fault, and where service did not become steady. */
+  sustainedSeconds?: number;
   /** How exact the outages are: one interval and one deadline. */
   resolutionSeconds: number;
-  /** Longest time for which the writer's own process was held up. */
+  /** Time for which the probe cannot vouch, because it was held up itself for more than an interval. */
+  voidSeconds: number;
+  /** Longest time for which the probe's own process was held up. */
   lagMs: number;
   verdict: Verdict;
 }
 
-/** A pause between acknowledged writes that is longer than a few intervals is an outage. */
-const OUTAGE_INTERVALS = 10;
 /** The check that says whether anything is known of the rows. */
 export const FINAL_READ = 'final read';
 /** Fewer acknowledged writes on either side of the fault prove nothing. */
 const LEAST_WRITES = 10;
 
 export function judgeWrites(input: WritesInput): WritesReport {
-  const { entries, finalRead } = input;
-  const start = entries.find((entry) => entry.kind === 'start');
-  const intervalMs = start?.kind === 'start' ? start.intervalMs : 100;
-  const deadlineMs = start?.kind === 'start' ? start.deadlineMs : 1000;
+  const { entries, finalRead, faultAt } = input;
   const attempts = attemptsOf(entries);
-  const acknowledged = attempts.filter((attempt) => attempt.ackAt !== undefined);
-  const present = new Set(finalRead);
-  const attempted = new Set(attempts.map(({ seq }) => seq));
-  const outages = outagesOf(attempts, intervalMs * OUTAGE_INTERVALS);
+  const times = serviceTimes(entries);
+  const { outages, voids, newConnections, existingSessions, resolutionSeconds } = times;
+  const sustained = faultAt === undefined ? undefined : sustainedAfter(input, times, faultAt);
   const report = {
     attempts: attempts.length,
-    acknowledged: acknowledged.length,
+    acknowledged: attempts.filter(isAcknowledged).length,
     unknown: attempts.filter(({ fate }) => fate === 'unknown').length,
-    lost: finalRead === undefined ? [] : acknowledged.map(({ seq }) => seq).filter((seq) => !present.has(seq)),
-    unexpected: [...present].filter((seq) => !attempted.has(seq)),
-    duplicates: repeated(finalRead ?? []),
-    recovered: attempts.filter(({ fate, seq }) => fate === 'unknown' && present.has(seq)).length,
+    ...judgeRows(attempts, finalRead),
     outages,
     longestOutageSeconds: Math.max(0, ...outages.map(({ seconds }) => seconds)),
     unavailableSeconds: round(outages.reduce((sum, { seconds }) => sum + seconds, 0)),
-    resolutionSeconds: round((intervalMs + deadlineMs) / 1000),
-    lagMs: Math.max(0, ...entries.map((entry) => (entry.kind === 'lag' ? entry.ms : 0))),
+    newConnections,
+    existingSessions,
+    ...(sustained !== undefined && { sustainedSeconds: sustained }),
+    resolutionSeconds,
+    voidSeconds: round(voids.reduce((sum, { from, to }) => sum + to - from, 0) / 1000),
+    lagMs: entries.reduce((most, entry) => (entry.kind === 'lag' ? Math.max(most, entry.ms) : most), 0),
   };
-  return { ...report, verdict: verdictOf(input, report, acknowledged) };
+  return { ...report, verdict: verdictOf(input, report, { attempts, voids }) };
 }
 
-interface Attempt {
-  seq: number;
-  startedAt: number;
-  ackAt?: number;
-  /** An attempt without any end was cut off with its writer: it may have been sent. */
-  fate: 'acknowledged' | 'failed' | 'unknown';
-}
+const isAcknowledged = ({ fate }: Attempt): boolean => fate === 'acknowledged';
+const keyOf = ({ writer, seq }: Row): string => `${writer}/${seq}`;
 
-function attemptsOf(entries: readonly LedgerEntry[]): Attempt[] {
-  const attempts = new Map<number, Attempt>();
-  for (const entry of entries) {
-    if (entry.kind === 'intent') {
-      attempts.set(entry.seq, { seq: entry.seq, startedAt: entry.at, fate: 'unknown' });
-      continue;
-    }
-    if (entry.kind !== 'ack' && entry.kind !== 'fail') continue;
-    const attempt: Attempt = attempts.get(entry.seq) ?? { seq: entry.seq, startedAt: entry.at, fate: 'failed' };
-    attempts.set(entry.seq, attempt);
-    attempt.fate = entry.kind === 'ack' ? 'acknowledged' : 'failed';
-    if (entry.kind === 'ack') attempt.ackAt = entry.at;
+/** Jepsen's definitions. Nothing is said of rows that were not read. */
+function judgeRows(
+  attempts: readonly Attempt[],
+  rows: readonly Row[] | undefined,
+): Pick<WritesReport, 'lost' | 'unexpected' | 'duplicates' | 'recovered'> {
+  if (rows === undefined) return { lost: [], unexpected: [], duplicates: [], recovered: 0 };
+  const present = new Set(rows.map(keyOf));
+  const possible = new Set(attempts.filter(({ fate }) => fate !== 'failed').map(keyOf));
+  const [seen, twice] = [new Set<string>(), new Set<number>()];
+  for (const row of rows) {
+    if (seen.has(keyOf(row))) twice.add(row.seq);
+    seen.add(keyOf(row));
   }
-  return [...attempts.values()];
+  return {
+    lost: attempts.filter((attempt) => isAcknowledged(attempt) && !present.has(keyOf(attempt))).map(({ seq }) => seq),
+    unexpected: [...new Set(rows.filter((row) => !possible.has(keyOf(row))).map(({ seq }) => seq))],
+    duplicates: [...twice],
+    recovered: attempts.filter((attempt) => attempt.fate === 'unknown' && present.has(keyOf(attempt))).length,
+  };
 }
 
-function outagesOf(attempts: readonly Attempt[], thresholdMs: number): Outage[] {
-  const inOrder = [...attempts].sort((one, other) => one.startedAt - other.startedAt);
-  const [first, last] = [inOrder[0], inOrder.at(-1)];
-  if (first === undefined || last === undefined) return [];
-  const acknowledged = inOrder.filter(({ ackAt }) => ackAt !== undefined);
-  const outages: Outage[] = [];
-  let lastEnd = first.startedAt;
-  // The last attempt of all, whatever became of it, closes an outage that had not ended.
-  for (const { startedAt, ackAt = startedAt } of [...acknowledged, last]) {
-    if (startedAt - lastEnd > thresholdMs) {
-      outages.push({ from: lastEnd, to: startedAt, seconds: round((startedAt - lastEnd) / 1000) });
-    }
-    lastEnd = Math.max(lastEnd, ackAt);
-  }
-  return outages;
+/** The outage that the fault made: the longest that was not over before it. */
+export function faultOutage(outages: readonly Outage[], faultAt: number | undefined): Outage | undefined {
+  return outages
+    .filter(({ to }) => faultAt === undefined || to >= faultAt)
+    .reduce<Outage | undefined>(
+      (worst, outage) => (worst === undefined || outage.seconds > worst.seconds ? outage : worst),
+      undefined,
+    );
+}
+
+function sustainedAfter({ entries }: WritesInput, { outages }: ServiceTimes, faultAt: number): number | undefined {
+  const since = sustainedSince(entries, faultOutage(outages, faultAt)?.to ?? faultAt);
+  return since === undefined ? undefined : round(Math.max(0, since - faultAt) / 1000);
 }
 
 type Figures = Omit<WritesReport, 'verdict'>;
 
-function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly Attempt[]): Verdict {
-  const { finalRead, limitSeconds } = input;
-  const split = input.faultAt ?? report.outages[0]?.from;
-  const before = acknowledged.filter(({ ackAt = 0 }) => split === undefined || ackAt <= split).length;
-  const after = acknowledged.filter(({ startedAt }) => split !== undefined && startedAt > split).length;
-  const disturbed =
-    report.lagMs > 500 ? `, while the writer itself was held up for ${Math.round(report.lagMs)} ms` : '';
+interface Seen {
+  attempts: readonly Attempt[];
+  voids: readonly Interval[];
+}
+
+function verdictOf(input: WritesInput, report: Figures, seen: Seen): Verdict {
+  const { finalRead } = input;
   const ended = input.entries.some(({ kind }) => kind === 'end');
-  const enough = before >= LEAST_WRITES && (split === undefined || after >= LEAST_WRITES);
   const checks: VerdictCheck[] = [
     {
       name: FINAL_READ,
@@ -149,11 +157,7 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
         ? 'its ledger is closed'
         : 'its ledger is not closed: it was killed, and what it did not note is unknown',
     },
-    {
-      name: 'writes before and after the fault',
-      ...(enough ? HOLDS : UNKNOWN),
-      detail: `${before} acknowledged before, ${after} after; at least ${LEAST_WRITES} of each are needed`,
-    },
+    bothSidesCheck(input, report, seen),
     {
       name: 'no acknowledged row lost',
       ...judged(finalRead, report.lost.length === 0),
@@ -169,16 +173,14 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
       ...judged(finalRead, report.duplicates.length === 0),
       detail: `${report.duplicates.length} more than once${list(report.duplicates)}`,
     },
-    {
-      name: `longest outage at most ${limitSeconds} s`,
-      passed: report.longestOutageSeconds <= limitSeconds,
-      detail: `${report.longestOutageSeconds} s ± ${report.resolutionSeconds} s, ${report.unavailableSeconds} s in all${disturbed}`,
-    },
+    limitCheck('new connections', report.newConnections, input, report, seen),
+    limitCheck('existing sessions', report.existingSessions, input, report, seen),
   ];
   const open = checks.filter(({ passed }) => !passed);
   const failed = open.filter(({ unknown }) => unknown !== true);
   const lost = finalRead === undefined ? 'losses unknown' : `${report.lost.length} lost`;
-  const figures = `${report.acknowledged} writes acknowledged, ${lost}, longest outage ${report.longestOutageSeconds} s`;
+  const { newConnections, existingSessions } = report;
+  const figures = `${report.acknowledged} writes acknowledged, ${lost}, longest outage ${newConnections.longestSeconds} s for new connections, ${existingSessions.longestSeconds} s for existing sessions`;
   return {
     passed: open.length === 0,
     ...(open.length > 0 && failed.length === 0 && { unknown: true as const }),
@@ -191,6 +193,53 @@ function verdictOf(input: WritesInput, report: Figures, acknowledged: readonly A
       ),
     ].join('; '),
     checks,
+  };
+}
+
+const CLASSES = { fresh: 'new connections', kept: 'existing sessions' } as const;
+
+/** Both kinds of clients must have been served before the fault and after it: who never was proves nothing. */
+function bothSidesCheck(input: WritesInput, report: Figures, { attempts }: Seen): VerdictCheck {
+  const split = input.faultAt ?? report.outages[0]?.from;
+  const acknowledged = attempts.filter(isAcknowledged);
+  const sides = (['fresh', 'kept'] as const).map((kind) => {
+    const own = acknowledged.filter(({ connection }) => connection === kind);
+    const before = own.filter(({ ackAt = 0 }) => split === undefined || ackAt <= split).length;
+    const after = own.filter(({ startedAt }) => split !== undefined && startedAt > split).length;
+    return { name: CLASSES[kind], before, after };
+  });
+  const enough = sides.every(
+    ({ before, after }) => before >= LEAST_WRITES && (split === undefined || after >= LEAST_WRITES),
+  );
+  const counts = sides.map(({ name, before, after }) => `${before} by ${name} before, ${after} after`);
+  return {
+    name: 'writes before and after the fault',
+    ...(enough ? HOLDS : UNKNOWN),
+    detail: `acknowledged were ${counts.join('; ')}; at least ${LEAST_WRITES} of each are needed`,
+  };
+}
+
+function limitCheck(
+  clients: string,
+  { acknowledged, outages, longestSeconds, unavailableSeconds }: ClassTimes,
+  { limitSeconds }: WritesInput,
+  { voidSeconds }: Figures,
+  { voids }: Seen,
+): VerdictCheck {
+  const name = `${clients} without service for at most ${limitSeconds} s`;
+  if (acknowledged === 0 && outages.length === 0) return { name, ...UNKNOWN, detail: 'none was ever served' };
+  const worst = faultOutage(outages, undefined);
+  const verdict = judgeLimit(outages, { voids, limitSeconds });
+  const disturbed =
+    voidSeconds === 0 ? '' : `; the probe itself was held up for ${voidSeconds} s, for which it cannot vouch`;
+  const open = outages.every(({ ended }) => ended === true) ? '' : '; the last one had not ended';
+  return {
+    name,
+    ...(verdict === 'not known' ? UNKNOWN : { passed: verdict === 'within' }),
+    detail:
+      worst === undefined
+        ? `no outage was seen${disturbed}`
+        : `longest ${longestSeconds} s ± ${worst.resolutionSeconds} s, ${unavailableSeconds} s in all${open}${disturbed}`,
   };
 }
 
@@ -210,9 +259,7 @@ function primaryCheck({ finalRead, primaryRead, primaries = [] }: WritesInput): 
   if (primaryRead === undefined) return { name, ...UNKNOWN, detail: 'the rows could not be read there' };
   const rows = `${primaryRead.length} rows read at its socket`;
   if (finalRead === undefined) return { name, ...UNKNOWN, detail: `${rows}, nothing to compare them with` };
-  const [outside, inside] = [new Set(finalRead), new Set(primaryRead)];
-  const missing = [...outside].filter((seq) => !inside.has(seq));
-  const more = [...inside].filter((seq) => !outside.has(seq));
+  const [missing, more] = [difference(finalRead, primaryRead), difference(primaryRead, finalRead)];
   if (missing.length === 0 && more.length === 0) {
     return { name, passed: true, detail: `${rows}, the same as through the load balancer` };
   }
@@ -225,11 +272,15 @@ function primaryCheck({ finalRead, primaryRead, primaries = [] }: WritesInput): 
   return { name, passed: false, detail: `${rows}: ${differences.join('; ')}` };
 }
 
-function repeated(numbers: readonly number[]): number[] {
-  const [once, twice] = [new Set<number>(), new Set<number>()];
-  for (const number of numbers) (once.has(number) ? twice : once).add(number);
-  return [...twice];
+/** Numbers of the rows of the first that the second does not have. */
+function difference(some: readonly Row[], others: readonly Row[]): number[] {
+  const known = new Set(others.map(keyOf));
+  return some.filter((row) => !known.has(keyOf(row))).map(({ seq }) => seq);
 }
+
+/** True when both have the same rows. */
+export const areSameRows = (some: readonly Row[], others: readonly Row[]): boolean =>
+  difference(some, others).length === 0 && difference(others, some).length === 0;
 
 /** `: 41..44, 99`, as integer ranges: it shows whether a loss is clustered in time. */
 function list(numbers: readonly number[]): string {

@@ -1,24 +1,53 @@
 import { assertNever } from '../errors';
 
 /**
- * What a client-side writer notes while a fault happens, one line of JSON each, written before and after every attempt: intents come before anything is
- * sent, so that a writer that dies cannot lose an acknowledgement. Times are milliseconds since the epoch by one monotonic clock.
+ * What the clients of a drill note while a fault happens, one line of JSON each. An intent is on disk before anything of its row is sent, so that a probe that
+ * dies cannot lose an acknowledgement. Times are milliseconds since the epoch by one monotonic clock.
  */
 export type LedgerEntry =
-  | { kind: 'start'; at: number; drill: string; writer: number; intervalMs: number; deadlineMs: number }
+  | LedgerStart
   /** Right before the row is sent. */
   | { kind: 'intent'; seq: number; at: number; due: number }
   /** The server has confirmed the commit. */
   | { kind: 'ack'; seq: number; at: number }
-  /** Known not to be applied: nothing of it was sent. Such an attempt has no intent. */
+  /** Known not to be applied: nothing of it was sent (then there may be no intent), or the server refused it. */
   | { kind: 'fail'; seq: number; at: number; why: string }
-  /** Sent, and no answer: it may be there or not. */
+  /** Indeterminate: sent, and no answer within the deadline; it may be there or not. */
   | { kind: 'unknown'; seq: number; at: number; why: string }
-  /** Too many attempts hung already, or the writer itself was held up beyond the deadline. */
-  | { kind: 'skip'; seq: number; at: number }
-  /** The writer's own process was held up this long. */
-  | { kind: 'lag'; at: number; ms: number }
+  /** Never tried, for reasons of the client's own: it tells nothing about the service. */
+  | { kind: 'skip'; seq: number; at: number; why?: string }
+  /** Until `at` the probe itself was held up this long: by its processor, or by the disk of its ledger. */
+  | { kind: 'lag'; at: number; ms: number; of?: 'disk' }
   | { kind: 'end'; at: number };
+
+export interface LedgerStart {
+  kind: 'start';
+  at: number;
+  drill: string;
+  /** Of each writer. */
+  intervalMs: number;
+  /** Of each attempt, from the time it is due. */
+  deadlineMs: number;
+  /** How writer 1, 2, … reach the database. */
+  writers: readonly ConnectionKind[];
+}
+
+/** `kept`: one connection, used as long as it works. `fresh`: another one for each attempt. */
+export type ConnectionKind = 'kept' | 'fresh';
+
+/** Attempts are numbered in one row over all writers, so that a number alone names one, and gaps show when rows were lost. */
+export const seqOf = ({ writers }: Pick<LedgerStart, 'writers'>, tick: number, writer: number): number =>
+  tick * writers.length + writer;
+
+export const writerOf = ({ writers }: Pick<LedgerStart, 'writers'>, seq: number): number =>
+  ((seq - 1) % writers.length) + 1;
+
+/** Each writer is due at the same time: what they note then reaches the disk together. */
+export const dueOf = ({ at, intervalMs, writers }: LedgerStart, seq: number): number =>
+  at + Math.floor((seq - 1) / writers.length) * intervalMs;
+
+export const startOf = (entries: readonly LedgerEntry[]): LedgerStart | undefined =>
+  entries.find((entry): entry is LedgerStart => entry.kind === 'start');
 
 export const formatEntry = (entry: LedgerEntry): string => `${JSON.stringify(entry)}\n`;
 
@@ -37,7 +66,7 @@ export interface LedgerCounts {
   failed: number;
   unknown: number;
   skipped: number;
-  /** Acknowledged one after the other until now. */
+  /** Acknowledged one after the other until now, over all writers. */
   consecutive: number;
   /** Time of the last acknowledgement. */
   lastAckAt?: number;
@@ -80,7 +109,6 @@ function count(counts: LedgerCounts, entry: LedgerEntry): void {
       return;
     case 'skip':
       counts.skipped += 1;
-      counts.consecutive = 0;
       return;
     case 'end':
       counts.ended = true;

@@ -86,7 +86,7 @@ describe('hadb report', () => {
       schema: '1.0',
       drill: 'one',
       outcome: 'passed',
-      writes: { lost: [], outageSeconds: 12.09 },
+      writes: { lost: [], outageSeconds: 12.1 },
       files: { page: join(directory, 'drills', 'one', 'report.html') },
     });
   });
@@ -117,9 +117,9 @@ describe('hadb trend', () => {
       '0',
       '2026-11-19',
       '3',
-      '12.09 s',
-      '12.09 s',
-      '12.09 s',
+      '12.1 s',
+      '12.1 s',
+      '12.1 s',
       '300 s',
     ]);
     expect(lines.find((line) => line.startsWith('manual'))).toContain('never');

@@ -7,7 +7,7 @@ import { XMLParser } from 'fast-xml-parser';
 import { createReportActivities, type DrillReportStep } from '../../../activities/drill/report';
 import { createWriterProcesses } from '../../../activities/drill/writer-process';
 import type { NodeSessions } from '../../../activities/connections/node-session';
-import { ledgerTable, parseSequence, renderDrillRowsSql, renderSchemaSql } from '../../../cluster/database/statements';
+import { ledgerTable, parseDrillRows, renderDrillRowsSql, renderSchemaSql } from '../../../cluster/database/statements';
 import { publicHostName } from '../../../cluster/ids';
 import { renderStateRead, renderVersionsRead } from '../../../cluster/node/drill-evidence';
 import { Journal, parseJournal } from '../../../cluster/report/journal-schema';
@@ -99,19 +99,26 @@ beforeAll(async () => {
       purpose: DRILL,
     },
     insert: `INSERT INTO ${ledgerTable(specification)} (drill, writer, seq) VALUES (?, ?, ?)`,
-    options: { drill: DRILL, writer: 1, intervalMs: 100, deadlineMs: 1000, mostInFlight: 20, lifetimeMs: 600_000 },
+    options: {
+      drill: DRILL,
+      writers: ['kept', 'fresh'],
+      intervalMs: 100,
+      deadlineMs: 1000,
+      mostInFlight: 20,
+      lifetimeMs: 600_000,
+    },
   });
-  await acknowledged(20);
+  await acknowledged(40);
   const faultAt = Date.now();
   database.signal('SIGSTOP');
   await pause(2000);
   await database.kill();
   await pause(1500);
   await database.start();
-  await acknowledged(20, faultAt);
+  await acknowledged(40, faultAt);
   const servedBy = Date.now();
   await writers().stop(DRILL, 60_000);
-  const rows = parseSequence(database.run(renderDrillRowsSql(specification, { drill: DRILL, writer: 1 })));
+  const rows = parseDrillRows(database.run(renderDrillRowsSql(specification, DRILL)));
   const entries = writers().read(DRILL) ?? [];
   const judged = { entries, finalRead: rows, primaryRead: rows, limitSeconds: 300, faultAt };
   const { verdict, ...writes } = judgeWrites(judged);

@@ -101,7 +101,7 @@ describe('the journal', () => {
   it('says null, not zero, of what is not known', () => {
     const { hadb } = renderJournal({ ...bare, failure: { code: 'NotReady', message: 'nobody took over' } });
 
-    expect(hadb.writes).toMatchObject({ lost: null, unexpected: null, recovered: null, acknowledged: 630 });
+    expect(hadb.writes).toMatchObject({ lost: null, unexpected: null, recovered: null, acknowledged: 1260 });
   });
 
   it('of a later version, or torn, is not read', () => {
@@ -136,8 +136,8 @@ describe('JUnit', () => {
   ];
 
   it.each<[string, string[]]>([
-    ['passed', ['9', '0', '0', '0']],
-    ['failed', ['9', '1', '0', '0']],
+    ['passed', ['10', '0', '0', '0']],
+    ['failed', ['10', '1', '0', '0']],
     ['unknown', ['2', '0', '1', '0']],
     ['refused', ['1', '0', '0', '1']],
     ['error', ['1', '0', '1', '0']],
@@ -152,7 +152,7 @@ describe('JUnit', () => {
     const failed = read(lost).testcase.filter(({ failure }) => failure !== undefined);
 
     expect(failed).toMatchObject([
-      { '@_name': 'no acknowledged row lost', failure: { '@_message': 'no acknowledged row lost: 1 of 630 lost: 7' } },
+      { '@_name': 'no acknowledged row lost', failure: { '@_message': 'no acknowledged row lost: 1 of 1260 lost: 7' } },
     ]);
   });
 

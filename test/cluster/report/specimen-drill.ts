@@ -1,7 +1,7 @@
 import type { DrillRecord } from '../../../cluster/report/drill-record';
 import type { StepRecord, StepResult } from '../../../cluster/step';
-import { judgeWrites } from '../../../cluster/verdict/judge-writes';
-import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
+import { judgeWrites, type Row } from '../../../cluster/verdict/judge-writes';
+import { dueOf, startOf, writerOf, type LedgerEntry, type LedgerStart } from '../../../cluster/verdict/write-ledger';
 
 /** A drill as the workflow hands it to its report, around any ledger. */
 
@@ -14,13 +14,19 @@ interface LedgerShape {
   start?: number;
 }
 
-/** Ten writes a second, each answered within milliseconds, and none while the database is away. */
+/** Two clients, one of each kind, ten writes a second each, answered within milliseconds, and none while the database is away. */
 export function specimenLedger({ seconds, away, start = ZERO }: LedgerShape): LedgerEntry[] {
-  const entries: LedgerEntry[] = [
-    { kind: 'start', at: start, drill: 'specimen', writer: 1, intervalMs: 100, deadlineMs: 1000 },
-  ];
-  for (let seq = 1; seq <= seconds * 10; seq += 1) {
-    const due = start + (seq - 1) * 100;
+  const first: LedgerStart = {
+    kind: 'start',
+    at: start,
+    drill: 'specimen',
+    intervalMs: 100,
+    deadlineMs: 1000,
+    writers: ['kept', 'fresh'],
+  };
+  const entries: LedgerEntry[] = [first];
+  for (let seq = 1; seq <= seconds * 20; seq += 1) {
+    const due = dueOf(first, seq);
     const isAway = away !== undefined && due >= start + away.from * 1000 && due < start + away.to * 1000;
     if (isAway && away.how === 'refuses') {
       entries.push({ kind: 'fail', seq, at: due + 1 + (seq % 3), why: 'ECONNREFUSED' });
@@ -34,8 +40,12 @@ export function specimenLedger({ seconds, away, start = ZERO }: LedgerShape): Le
   return entries.sort((one, other) => one.at - other.at);
 }
 
-export const appliedRows = (entries: readonly LedgerEntry[]): number[] =>
-  entries.flatMap((entry) => (entry.kind === 'ack' ? [entry.seq] : []));
+export const appliedRows = (entries: readonly LedgerEntry[]): Row[] => {
+  const start = startOf(entries);
+  return entries.flatMap((entry) =>
+    entry.kind === 'ack' && start !== undefined ? [{ writer: writerOf(start, entry.seq), seq: entry.seq }] : [],
+  );
+};
 
 /** Times in seconds since `ZERO`. */
 export function specimenStep(
@@ -64,7 +74,7 @@ export interface SpecimenOptions extends Partial<DrillRecord> {
 /** A power cut 10 s after the start: twelve seconds without service, whole again after a minute. */
 export function specimenDrill({ lostRows = [], ...over }: SpecimenOptions = {}): DrillRecord {
   const entries = over.entries ?? specimenLedger({ seconds: 75, away: { from: 10.2, to: 22.2, how: 'swallows' } });
-  const rows = appliedRows(entries).filter((seq) => !lostRows.includes(seq));
+  const rows = appliedRows(entries).filter(({ seq }) => !lostRows.includes(seq));
   const faultAt = ZERO + 10_000;
   const { verdict, ...writes } = judgeWrites({
     entries,
@@ -86,7 +96,7 @@ export function specimenDrill({ lostRows = [], ...over }: SpecimenOptions = {}):
         sentence: 'Query from outside, before the fault',
         result: 'unchanged',
       }),
-      specimenStep('start-writer', [-4.8, 9], { sentence: 'Start a client that writes ten rows a second' }),
+      specimenStep('start-writer', [-4.8, 9], { sentence: 'Start the clients that write, ten rows a second each' }),
       specimenStep('power-off', [10, 19], { sentence: 'Cut the power of the primary', node: 'hadb01' }),
       specimenStep('take-over', [10, 20.5], {
         sentence: 'Wait until the other node is primary and serves',

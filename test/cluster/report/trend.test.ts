@@ -61,7 +61,7 @@ it('takes outages in the order of the nights, and none of a drill that broke not
     null,
   ]);
   expect(kind('node-power-off')).toMatchObject({
-    lastOutage: 12.09,
+    lastOutage: 12.1,
     medianOutage: expect.closeTo(13.1, 1) as number,
     worstOutage: expect.closeTo(20.1, 1) as number,
   });

@@ -1,15 +1,23 @@
 import fc from 'fast-check';
-import { judgeWrites, type WritesInput } from '../../../cluster/verdict/judge-writes';
-import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
+import { judgeWrites, type Row, type WritesInput } from '../../../cluster/verdict/judge-writes';
+import { dueOf, writerOf, type LedgerEntry, type LedgerStart } from '../../../cluster/verdict/write-ledger';
 
-const INTERVAL = 100;
-const START: LedgerEntry = { kind: 'start', at: 0, drill: 'd', writer: 1, intervalMs: INTERVAL, deadlineMs: 1000 };
+/** Writer 1 keeps its connection, writer 2 makes a new one each time. */
+const START: LedgerStart = {
+  kind: 'start',
+  at: 0,
+  drill: 'd',
+  intervalMs: 100,
+  deadlineMs: 1000,
+  writers: ['kept', 'fresh'],
+};
+const rowOf = (seq: number): Row => ({ writer: writerOf(START, seq), seq });
 
-/** What really became of one write; the writer knows the first two for certain, of the others it sees only silence. */
+/** What really became of one write; the client knows the first two for certain, of the others it sees only silence. */
 type Fate = 'acknowledged' | 'refused' | 'applied in silence' | 'not applied in silence';
 
 function entriesOf(seq: number, fate: Fate): LedgerEntry[] {
-  const at = seq * INTERVAL;
+  const at = dueOf(START, seq);
   const intent: LedgerEntry = { kind: 'intent', seq, at, due: at };
   switch (fate) {
     case 'acknowledged':
@@ -19,23 +27,31 @@ function entriesOf(seq: number, fate: Fate): LedgerEntry[] {
     case 'applied in silence':
       return [intent, { kind: 'unknown', seq, at: at + 1000, why: 'deadline' }];
     case 'not applied in silence':
-      // The writer was cut off: not even the silence was noted.
+      // The probe was cut off: not even the silence was noted.
       return [intent];
     default:
       throw new Error(fate);
   }
 }
 
+/** Numbers begin with 1, and go to both writers in turn. */
 const ledgerOf = (fates: readonly Fate[]): LedgerEntry[] => [
   START,
-  ...fates.flatMap((fate, seq) => entriesOf(seq, fate)),
-  { kind: 'end', at: (fates.length + 10) * INTERVAL },
+  ...fates.flatMap((fate, index) => entriesOf(index + 1, fate)),
+  { kind: 'end', at: (fates.length + 20) * 100 },
 ];
-const appliedOf = (fates: readonly Fate[]): number[] =>
-  fates.flatMap((fate, seq) => (fate === 'acknowledged' || fate === 'applied in silence' ? [seq] : []));
-const run = (count: number, fate: Fate): Fate[] => Array.from({ length: count }, () => fate);
-/** Twenty writes, ten silent ones while the node is down, twenty again. */
-const FAILOVER = [...run(20, 'acknowledged'), ...run(10, 'refused'), ...run(20, 'acknowledged')];
+const appliedOf = (fates: readonly Fate[]): Row[] =>
+  fates.flatMap((fate, index) => (fate === 'acknowledged' || fate === 'applied in silence' ? [rowOf(index + 1)] : []));
+/** So many of each writer. */
+const run = (count: number, fate: Fate): Fate[] => Array.from({ length: 2 * count }, () => fate);
+/** Two seconds of writes, one of refusals while the node is down, two of writes again. */
+const FAILOVER: Fate[] = [...run(20, 'acknowledged'), ...run(10, 'refused'), ...run(20, 'acknowledged')];
+
+/** Only those who kept their connection are served again. */
+const NEVER_NEW = [
+  ...FAILOVER.slice(0, 60),
+  ...FAILOVER.slice(60).map((fate, index) => (index % 2 === 0 ? fate : 'refused')),
+];
 
 /** The primary tells the same, where a test does not say otherwise. */
 const judge = (input: Omit<WritesInput, 'primaryRead'> & Partial<WritesInput>) =>
@@ -51,23 +67,33 @@ describe('judgeWrites', () => {
     });
 
     expect(report.verdict.passed).toBe(true);
-    expect(report).toMatchObject({ acknowledged: 40, lost: [], unexpected: [], longestOutageSeconds: 1.1 });
-    expect(report.outages).toEqual([{ from: 1905, to: 3000, seconds: 1.1 }]);
+    expect(report).toMatchObject({
+      acknowledged: 80,
+      lost: [],
+      unexpected: [],
+      longestOutageSeconds: 1.1,
+      sustainedSeconds: 1.05,
+    });
+    expect(report.outages).toEqual([{ from: 1905, to: 3000, seconds: 1.1, ended: true, resolutionSeconds: 1.1 }]);
   });
 
   it('agrees with what really happened, for every history and every corruption of the final read', () => {
     const fate = fc.constantFrom<Fate>('acknowledged', 'refused', 'applied in silence', 'not applied in silence');
-    const history = fc.array(fate, { maxLength: 120 }).chain((fates) =>
-      fc.record({
+    const history = fc.array(fate, { maxLength: 120 }).chain((fates) => {
+      const applied = appliedOf(fates).map(({ seq }) => seq);
+      return fc.record({
         fates: fc.constant(fates),
-        vanished: fc.subarray(appliedOf(fates)),
+        vanished: fc.subarray(applied),
         invented: fc.array(fc.integer({ min: 1000, max: 2000 }), { maxLength: 4 }),
-      }),
-    );
+      });
+    });
 
     fc.assert(
       fc.property(history, ({ fates, vanished, invented }) => {
-        const finalRead = [...appliedOf(fates).filter((seq) => !vanished.includes(seq)), ...new Set(invented)];
+        const finalRead = [
+          ...appliedOf(fates).filter((row) => !vanished.includes(row.seq)),
+          ...[...new Set(invented)].map(rowOf),
+        ];
 
         const report = judge({
           entries: ledgerOf(fates),
@@ -76,11 +102,11 @@ describe('judgeWrites', () => {
           faultAt: fates.length * 50,
         });
 
-        const acknowledged = fates.flatMap((fate, seq) => (fate === 'acknowledged' ? [seq] : []));
+        const acknowledged = fates.flatMap((fate, index) => (fate === 'acknowledged' ? [index + 1] : []));
         expect(report.lost).toEqual(acknowledged.filter((seq) => vanished.includes(seq)));
         expect(new Set(report.unexpected)).toEqual(new Set(invented));
         expect(report.recovered).toBe(
-          fates.filter((fate, seq) => fate === 'applied in silence' && !vanished.includes(seq)).length,
+          fates.filter((fate, index) => fate === 'applied in silence' && !vanished.includes(index + 1)).length,
         );
         const damaged = report.lost.length > 0 || invented.length > 0;
         expect(damaged && report.verdict.passed).toBe(false);
@@ -101,19 +127,19 @@ describe('judgeWrites', () => {
   });
 
   it('reports lost rows as ranges, which shows whether they are clustered', () => {
-    const finalRead = appliedOf(FAILOVER).filter((seq) => ![3, 17, 18, 19].includes(seq));
+    const finalRead = appliedOf(FAILOVER).filter(({ seq }) => ![3, 17, 18, 19].includes(seq));
 
     const { verdict } = judge({ entries: ledgerOf(FAILOVER), finalRead, limitSeconds: 5, faultAt: 1950 });
 
     expect(verdict.passed).toBe(false);
     expect(verdict.checks.find(({ name }) => name === 'no acknowledged row lost')?.detail).toBe(
-      '4 of 40 lost: 3, 17..19',
+      '4 of 80 lost: 3, 17..19',
     );
   });
 
   it('compares what the balancer leads to with what the primary itself has, and tells the difference', () => {
     const rows = appliedOf(FAILOVER);
-    const primaryRead = [...rows.filter((seq) => ![4, 5, 9].includes(seq)), 700];
+    const primaryRead = [...rows.filter(({ seq }) => ![4, 5, 9].includes(seq)), rowOf(700)];
 
     const { verdict } = judge({
       entries: ledgerOf(FAILOVER),
@@ -128,7 +154,7 @@ describe('judgeWrites', () => {
         name: 'final read at the primary itself',
         passed: false,
         detail:
-          "38 rows read at its socket: 3 that the load balancer's server has are missing: 4..5, 9; 1 that it does not have are there: 700",
+          "78 rows read at its socket: 3 that the load balancer's server has are missing: 4..5, 9; 1 that it does not have are there: 700",
       },
     ]);
     expect(verdict.summary).toContain('failed: final read at the primary itself');
@@ -176,7 +202,7 @@ describe('judgeWrites', () => {
     [
       'when the outage was longer than allowed',
       { entries: ledgerOf(FAILOVER), finalRead: appliedOf(FAILOVER), limitSeconds: 1, faultAt: 1950 },
-      'longest outage',
+      'new connections without service',
     ],
     [
       'when the outage never ended',
@@ -185,7 +211,17 @@ describe('judgeWrites', () => {
         finalRead: appliedOf(run(30, 'acknowledged')),
         limitSeconds: 1,
       },
-      'longest outage',
+      'existing sessions without service',
+    ],
+    [
+      'when new connections were never served after the fault, whatever the sessions are',
+      {
+        entries: ledgerOf(NEVER_NEW),
+        finalRead: appliedOf(NEVER_NEW),
+        limitSeconds: 60,
+        faultAt: 1950,
+      },
+      'writes before and after',
     ],
   ])('proves nothing %s', (_, input, check) => {
     const { verdict } = judge(input);
@@ -196,25 +232,37 @@ describe('judgeWrites', () => {
     );
   });
 
-  it('says when the writer itself was held up, which makes its figures doubtful', () => {
-    const entries: LedgerEntry[] = [...ledgerOf(FAILOVER), { kind: 'lag', at: 2000, ms: 900 }];
+  it('says when the probe itself was held up, and knows nothing where the limit depends on it', () => {
+    const judged = (ms: number) =>
+      judge({
+        entries: [...ledgerOf(FAILOVER), { kind: 'lag', at: 3000, ms }],
+        finalRead: appliedOf(FAILOVER),
+        limitSeconds: 1,
+        faultAt: 1950,
+      });
 
-    const { verdict } = judge({ entries, finalRead: appliedOf(FAILOVER), limitSeconds: 5, faultAt: 1950 });
+    const [short, long] = [judged(90), judged(900)];
 
-    expect(verdict.checks.at(-1)?.detail).toContain('held up for 900 ms');
+    expect(short.verdict).toMatchObject({ passed: false });
+    expect(short.verdict.unknown).toBeUndefined();
+    expect(long.verdict).toMatchObject({ passed: false, unknown: true });
+    expect(long).toMatchObject({ voidSeconds: 0.9, lagMs: 900 });
+    expect(long.verdict.checks.at(-1)?.detail).toBe(
+      'longest 1.1 s ± 2 s, 1.1 s in all; the probe itself was held up for 0.9 s, for which it cannot vouch',
+    );
   });
 
   it('takes an acknowledgement that came after the deadline for one', () => {
     const entries: LedgerEntry[] = [
       ...ledgerOf(FAILOVER),
-      { kind: 'intent', seq: 50, at: 5000, due: 5000 },
-      { kind: 'unknown', seq: 50, at: 6000, why: 'deadline' },
-      { kind: 'ack', seq: 50, at: 6050 },
+      { kind: 'intent', seq: 101, at: 5000, due: 5000 },
+      { kind: 'unknown', seq: 101, at: 6000, why: 'deadline' },
+      { kind: 'ack', seq: 101, at: 6050 },
     ];
 
     const { lost } = judge({ entries, finalRead: appliedOf(FAILOVER), limitSeconds: 5, faultAt: 1950 });
 
-    expect(lost).toEqual([50]);
+    expect(lost).toEqual([101]);
   });
 });
 
@@ -244,8 +292,9 @@ describe('judgeWrites beside a brute-force oracle', () => {
     )
     .map((rows) =>
       rows
-        .flatMap(({ life: name, from, gaps }, seq) =>
+        .flatMap(({ life: name, from, gaps }, index) =>
           LIVES[name].map((kind, step): LedgerEntry => {
+            const seq = index + 1;
             const at = from + gaps.slice(0, step).reduce((sum, gap) => sum + gap, 0);
             if (kind === 'intent') return { kind, seq, at, due: from };
             return kind === 'fail' || kind === 'unknown' ? { kind, seq, at, why: 'test' } : { kind, seq, at };
@@ -253,22 +302,29 @@ describe('judgeWrites beside a brute-force oracle', () => {
         )
         .sort((one, other) => one.at - other.at),
     );
-  /** Rows of the ledger, rows of nobody, and some of them twice. */
-  const read = fc.array(fc.nat(MOST + 4), { maxLength: 2 * MOST });
+  /** Rows of the ledger, rows of nobody, rows under the name of the other writer, and some of them twice. */
+  const read = fc.array(fc.record({ writer: fc.constantFrom(1, 2, 3), seq: fc.integer({ min: 1, max: MOST + 4 }) }), {
+    maxLength: 2 * MOST,
+  });
 
-  /** The definitions of Jepsen's set checker, word for word, for every number there could be. */
-  function oracle(entries: readonly LedgerEntry[], rows: readonly number[]) {
+  /** The definitions of Jepsen's set checker, word for word, for every row there could be. */
+  function oracle(entries: readonly LedgerEntry[], rows: readonly Row[]) {
     const has = (seq: number, ...kinds: LedgerEntry['kind'][]) =>
       entries.some((entry) => 'seq' in entry && entry.seq === seq && kinds.includes(entry.kind));
-    const numbers = Array.from({ length: MOST + 5 }, (_, seq) => seq);
-    const isThere = (seq: number) => rows.includes(seq);
+    const numbers = Array.from({ length: MOST + 4 }, (_, index) => index + 1);
+    const times = (seq: number, writer: number) =>
+      rows.filter((row) => row.seq === seq && row.writer === writer).length;
+    const isThere = (seq: number) => times(seq, writerOf(START, seq)) > 0;
+    const isOthers = (seq: number) =>
+      [1, 2, 3].some((writer) => writer !== writerOf(START, seq) && times(seq, writer) > 0);
+    const isOpen = (seq: number) => has(seq, 'intent') && !has(seq, 'ack', 'fail');
     return {
       lost: numbers.filter((seq) => has(seq, 'ack') && !isThere(seq)),
-      unexpected: numbers.filter((seq) => isThere(seq) && !has(seq, 'intent', 'ack', 'fail')),
-      duplicates: numbers.filter((seq) => rows.filter((row) => row === seq).length > 1),
-      recovered: numbers.filter((seq) => isThere(seq) && has(seq, 'intent') && !has(seq, 'ack', 'fail')).length,
+      unexpected: numbers.filter((seq) => isOthers(seq) || (isThere(seq) && !has(seq, 'ack') && !isOpen(seq))),
+      duplicates: numbers.filter((seq) => [1, 2, 3].some((writer) => times(seq, writer) > 1)),
+      recovered: numbers.filter((seq) => isThere(seq) && isOpen(seq)).length,
       acknowledged: numbers.filter((seq) => has(seq, 'ack')).length,
-      unknown: numbers.filter((seq) => has(seq, 'intent') && !has(seq, 'ack', 'fail')).length,
+      unknown: numbers.filter(isOpen).length,
     };
   }
   const sorted = (numbers: readonly number[]) => [...numbers].sort((one, other) => one - other);
@@ -325,7 +381,7 @@ describe('what is not known is neither passed nor failed', () => {
     ['an outage that is too long', { finalRead: undefined, limitSeconds: 1 }],
     ['two primaries', { primaryRead: undefined, primaries: ['hadb01', 'hadb02'] }],
     ['a lost row', { finalRead: appliedOf(FAILOVER).slice(1), entries: ledgerOf(FAILOVER).slice(0, -1) }],
-    ['a row twice', { finalRead: [...appliedOf(FAILOVER), 3] }],
+    ['a row twice', { finalRead: [...appliedOf(FAILOVER), rowOf(3)] }],
   ])('%s fails the verdict, whatever else is not known', (_, change) => {
     const { verdict } = judgeWrites({ ...known, ...change });
 
