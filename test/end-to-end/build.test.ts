@@ -154,8 +154,13 @@ describe('a build whose pieces are killed all the time', () => {
     { step: 'create-schema/hadb01', pieces: ['worker'] },
     { step: 'remote-query', pieces: [], machine: 'hadb01' },
     { step: 'start-pacemaker/hadb01', pieces: ['worker', 'temporal', 'control'] },
-    // A minute more: it is seen when the wait is over.
-    ...(everything ? [{ step: 'await-members-online/hadb01', pieces: [], machine: 'hadb02' } as const] : []),
+    // A minute more each: the first is seen when the wait is over, the second when all is handed over.
+    ...(everything
+      ? [
+          { step: 'await-members-online/hadb01', pieces: [], machine: 'hadb02' } as const,
+          { step: 'start-at-boot/hadb02', pieces: [], machine: 'hadb02' } as const,
+        ]
+      : []),
     { step: 'end-maintenance/hadb01', pieces: ['worker'] },
   ];
 
