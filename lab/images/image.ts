@@ -267,7 +267,7 @@ const DPKG_RULES = [
   ...['man', 'info', 'locale', 'doc'].map((name) => `path-exclude=/usr/share/${name}/*`),
   'path-include=/usr/share/doc/*/copyright',
   `path-exclude=${AZURE}/*`,
-  ...['__init__.py', 'common/*', 'core/*', 'identity/*', 'profiles/*', 'mgmt/__init__.py'].map(
+  ...['__init__.py', 'common/*', 'core/*', 'identity/*', 'profiles/*', 'mgmt', 'mgmt/__init__.py'].map(
     (path) => `path-include=${AZURE}/${path}`,
   ),
   ...['core', 'compute', 'network'].map((name) => `path-include=${AZURE}/mgmt/${name}/*`),
