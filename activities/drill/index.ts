@@ -6,6 +6,7 @@ import { createPowerActivities } from './power';
 import { createReportActivities } from './report';
 import type { ReportDependencies } from './report';
 import { createRemoteQueryActivities } from './remote-query';
+import { createRoleSamplerActivities } from './role-sampler';
 import { createWriterActivities } from './writer-activities';
 import type { WriterDependencies } from './writer-activities';
 
@@ -20,6 +21,7 @@ export function createDrillActivities(dependencies: DrillDependencies) {
     ...createPowerActivities(dependencies),
     ...createPermissionActivities(dependencies),
     ...createReportActivities(dependencies),
+    ...createRoleSamplerActivities(dependencies),
   };
 }
 

@@ -103,9 +103,9 @@ describe('what the nodes were heard to say', () => {
 
     expect(primaries).toMatchObject(expected);
     expect(servers).toMatchObject(expected);
-    if ('unknown' in expected) {
-      expect(primaries?.detail).toContain('hadb01 could not be asked for 11.1 s while hadb02 was primary');
-    }
+    expect(primaries?.detail.includes('hadb01 could not be asked for 11.1 s while hadb02 was primary')).toBe(
+      'unknown' in expected,
+    );
   });
 
   it('holds where a node is out of hearing and nobody is primary', () => {
@@ -148,8 +148,9 @@ describe('what the nodes were heard to say', () => {
 
         const [primaries] = judgeRoles(samples, { nodes: [...NODES], from: 0, to: 40_000 });
 
-        if (together >= 2 * SECOND + 100) expect(primaries?.passed).toBe(false);
-        if (together <= 0) expect(primaries?.passed).toBe(true);
+        // In between it depends on when they were asked.
+        if (together > 0 && together < 2 * SECOND + 100) return true;
+        return primaries?.passed === together <= 0;
       }),
       { numRuns: 500 },
     );
