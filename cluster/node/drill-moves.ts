@@ -55,6 +55,7 @@ export const renderClearMove = (): string =>
 /** The article's `crm_standby -v on`: everything leaves this node, DRBD included. */
 export const renderStandbyOn = ({ node, peer }: { node: string; peer: string }): string =>
   `${assign({ node, peer })}${PEER_IS_READY}
+[ "$role" = Primary ] || refuse "this node is not primary ($seen)"
 crm_standby --node "$node" --update on
 `;
 
@@ -88,16 +89,6 @@ other=$(lines '<failure [^>]*>' | grep -v ' task="monitor"' || :)
 [ -z "$other" ] || refuse "another operation than a monitor has failed: $other"
 logger -t hadb -- "cleaning up the failed actions of $resource on $node: $reason"
 crm_resource --cleanup --resource "$resource" --node "$node"
-`;
-
-/**
- * The machine goes down in its own order, so that the cluster is told. A second from now, so that the answer still arrives.
- */
-export const renderShutdown = ({ peer }: { peer: string }): string => `${assign({ peer })}
-if [ "$(systemctl is-system-running || :)" != stopping ]; then
-${PEER_IS_READY}
-systemd-run --quiet --collect --on-active=1s --timer-property=AccuracySec=100ms systemctl poweroff
-fi
 `;
 
 /** Prints `active` or `stopped`. */

@@ -6,11 +6,11 @@ import {
   renderConstraintsRead,
   renderMovePrimary,
   renderPacemakerStop,
-  renderShutdown,
   renderStandbyOff,
   renderStandbyOn,
   renderStandbyRead,
 } from '../../../cluster/node/drill-moves';
+import { renderFault, type NodeFault } from '../../../cluster/node/faults';
 import { renderRefresh } from '../../../cluster/node/pacemaker-moves';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
 import { timingOf } from '../../../cluster/timing';
@@ -58,14 +58,20 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
           '/events2': drbd,
           '/usr/local/bin/drbdsetup': '#!/bin/sh\ncat /events2\n',
           '/usr/local/bin/pidof': '#!/bin/sh\necho 42\n',
+          '/usr/local/bin/uname': '#!/bin/sh\necho hadb01\n',
+          '/var/lib/cloud/data/instance-id': `${VM_ID}\n`,
           '/usr/local/bin/systemctl':
-            '#!/bin/sh\n[ "$1" != is-system-running ] || { echo running; exit 0; }\necho "systemctl $*" >>/tmp/calls\n',
+            '#!/bin/sh\ncase $1 in is-system-running) echo running; exit ;; list-units) exit ;; esac\necho "systemctl $*" >>/tmp/calls\n',
           '/usr/local/bin/systemd-run': '#!/bin/sh\necho "systemd-run $*" >>/tmp/calls\n',
         },
       },
     );
   };
 
+  const VM_ID = '5c2d1f8e-3b7a-4d0e-9f61-2a8b4c6d7e90';
+  const faultOf = (fault: NodeFault) =>
+    renderFault(fault, { node: 'hadb01', peer: 'hadb02', vmId: VM_ID, role: 'Primary' });
+  const shutdown = faultOf({ fault: 'shutdown' });
   const move = renderMovePrimary({ to: 'hadb02' });
   const standbyOn = renderStandbyOn({ node: 'hadb01', peer: 'hadb02' });
 
@@ -103,7 +109,7 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
   });
 
   it('order a shutdown that leaves time for the answer', () => {
-    const { stdout } = inNode([renderShutdown({ peer: 'hadb02' })]);
+    const { stdout } = inNode([shutdown]);
 
     expect(stdout).toMatch(/exit 0\ncalls\nsystemd-run .*--on-active=1s .*systemctl poweroff\n/);
   });
@@ -143,7 +149,7 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
       'not connected',
     ],
   ] as const)('are refused while %s', (_why, state, code, text) => {
-    const { stdout, stderr } = inNode([move, standbyOn, renderShutdown({ peer: 'hadb02' })], state);
+    const { stdout, stderr } = inNode([move, standbyOn, shutdown], state);
 
     expect(stdout.match(/^exit .*$/gm)).toEqual(Array(3).fill(`exit ${code}`));
     expect(stderr).toContain(text);
