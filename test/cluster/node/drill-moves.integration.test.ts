@@ -15,7 +15,7 @@ import { renderRefresh } from '../../../cluster/node/pacemaker-moves';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
 import { timingOf } from '../../../cluster/timing';
 import { realTools, type RealTools } from '../real-tools';
-import { DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
+import { AZURE_FENCING, DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
 
 const HEALTHY = `exists resource name:r0 role:Primary suspended:no
 exists connection name:r0 peer-node-id:1 conn-name:hadb02 local:ipv4:10.10.10.4:7789 peer:ipv4:10.10.10.5:7789 connection:Connected role:Secondary
@@ -112,6 +112,49 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
     const { stdout } = inNode([shutdown]);
 
     expect(stdout).toMatch(/exit 0\ncalls\nsystemd-run .*--on-active=1s .*systemctl poweroff\n/);
+  });
+
+  const partition = faultOf({ fault: 'partition', peerAddress: '10.10.10.5', undoSeconds: 60 });
+  const fenced = renderCibForSimulation({
+    ...cib,
+    specification: specificationOf({ fencing: 'azure' }),
+    timing: timingOf(specificationOf({ fencing: 'azure' })),
+    fencing: AZURE_FENCING,
+  });
+
+  it('cut a link only in a cluster that fences, and holds the loser of a race back', () => {
+    const without = inNode([partition]);
+    const within = inNode([partition], { cibText: fenced });
+    const undelayed = inNode([partition], {
+      cibText: fenced.replace(/(name="priority-fencing-delay" value=)"[^"]*"/, '$1"0"'),
+    });
+
+    expect(without.stderr).toContain('the cluster does not fence');
+    expect(undelayed.stderr).toContain('no priority-fencing-delay');
+    // These tools have no nft: the last guard of all, after the cluster's own.
+    expect(within.stderr).toContain('nft is not installed here');
+    expect([without, within, undelayed].map(({ stdout }) => /^exit (\d+)$/m.exec(stdout)?.[1])).toEqual(
+      Array(3).fill(String(EXIT.guardRefused)),
+    );
+  });
+
+  it('let go of a disk, and attach it again, in words that the real drbdadm knows', () => {
+    const resource = `resource r0 {
+  device /dev/drbd1;
+  disk /dev/loop0;
+  meta-disk internal;
+  on hadb01 { address 10.10.10.4:7789; }
+  on hadb02 { address 10.10.10.5:7789; }
+}
+`;
+    const { stdout } = tools.run(
+      `for words in "detach --force" attach; do drbdadm -c /r0.conf -d $words r0; echo "exit $?"; done`,
+      { files: { '/r0.conf': resource } },
+    );
+
+    expect(stdout).toMatch(
+      /^drbdsetup\S* detach \S+ --force\nexit 0\n(?:drbdmeta .*\n)?drbdsetup\S* attach .*\nexit 0\n$/,
+    );
   });
 
   const offline = renderCibForSimulation(cib).replace(
