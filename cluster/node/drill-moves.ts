@@ -70,8 +70,8 @@ case $value in on|true) echo on ;; *) echo off ;; esac
 
 /**
  * Clears the failed monitors of a resource on a node, so that Pacemaker looks again what is there. Refused unless they are all that is wrong: no
- * failed operation of another kind, nothing blocked or failed now, no unclean node, no fencing that did not succeed. The reason goes to the
- * system's log first: Pacemaker forgets what it cleans up.
+ * failed operation of another kind, nothing blocked or failed now, no unclean node, no fencing that did not succeed (a failed one that a machine's own
+ * answer has made good since is history). The reason goes to the system's log first: Pacemaker forgets what it cleans up.
  */
 export const renderCleanUp = (what: { resource: string; node: string; reason: string }): string =>
   `${REFUSE}${assign(what)}
@@ -81,7 +81,15 @@ options=$(lines '<cluster_options [^>]*>')
 case $options in *' maintenance-mode="false"'*) ;; *) refuse "the cluster is in maintenance mode: $options" ;; esac
 unclean=$(lines '<node [^>]*unclean="true"[^>]*>')
 [ -z "$unclean" ] || refuse "a node is unclean: $unclean"
-fencing=$(lines '<fence_event [^>]*>' | grep -v ' status="success"' || :)
+fencing=$(lines '<fence_event [^>]*>' | awk '
+  function field(name) {
+    return match($0, " " name "=\\"[^\\"]*\\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : ""
+  }
+  { status = field("status"); target = field("target"); at = field("completed") }
+  status == "success" && field("delegate") != "a human" { if (at > good[target]) good[target] = at; next }
+  { open[++count] = $0; of[count] = target; when[count] = at }
+  END { for (i = 1; i <= count; i++) if (when[i] == "" || when[i] >= good[of[i]]) print open[i] }
+')
 [ -z "$fencing" ] || refuse "a fencing has not succeeded: $fencing"
 broken=$(lines '<resource [^>]*>' | grep -e ' failed="true"' -e ' blocked="true"' || :)
 [ -z "$broken" ] || refuse "a resource has failed or is blocked now: $broken"

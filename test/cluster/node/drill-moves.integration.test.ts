@@ -58,6 +58,8 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
           '/events2': drbd,
           '/usr/local/bin/drbdsetup': '#!/bin/sh\ncat /events2\n',
           '/usr/local/bin/pidof': '#!/bin/sh\necho 42\n',
+          // Debian's alternatives are made by scripts that did not run in this tree.
+          '/usr/local/bin/awk': '#!/bin/sh\nexec mawk "$@"\n',
           '/usr/local/bin/uname': '#!/bin/sh\necho hadb01\n',
           '/var/lib/cloud/data/instance-id': `${VM_ID}\n`,
           '/usr/local/bin/systemctl':
@@ -216,6 +218,16 @@ crm_simulate -x /tmp/two.xml -S -O /tmp/cib.xml >/dev/null`;
 logger() { echo "logger $*" >>/tmp/calls; }
 ${script}`;
 
+  /** Has crm_mon tell of these, beside what it sees. */
+  const fencings = (...events: string[]) => `cat >/usr/local/bin/crm_mon <<'EOF'
+#!/bin/sh
+/usr/sbin/crm_mon "$@" | sed 's|<status |<fence_history status="0">${events.map((event) => `<fence_event ${event}/>`).join('')}</fence_history><status |'
+EOF
+chmod 0755 /usr/local/bin/crm_mon`;
+  const FAILED = 'status="failed" action="off" target="hadb02" completed="2026-11-22 18:23:53.5Z"';
+  const shot = (at: string, who = 'hadb01', target = 'hadb02') =>
+    `status="success" action="off" target="${target}" delegate="${who}" completed="2026-11-22 18:${at}.1Z"`;
+
   it('clean up a monitor that failed and is over, and leave the reason in the log first', () => {
     const { stdout } = inNode([failed('mysqld_monitor_10000@hadb01=1'), noting(cleanUp)]);
 
@@ -225,17 +237,23 @@ crm_resource --cleanup --resource mysqld --node hadb01
 `);
   });
 
+  it('clean up after a fencing that failed and was made good since', () => {
+    const { stdout } = inNode([
+      failed('mysqld_monitor_10000@hadb01=1'),
+      fencings(shot('30:00'), FAILED),
+      noting(cleanUp),
+    ]);
+
+    expect(stdout).toContain('crm_resource --cleanup --resource mysqld --node hadb01');
+  });
+
   it('clean up in words that the tool knows', () => {
     const { stderr } = inNode([failed('mysqld_monitor_10000@hadb01=1'), `logger() { :; }\n${cleanUp}`]);
 
     expect(stderr).toContain('Dry run: skipping clean-up of mysqld on hadb01');
   });
 
-  const failedFencing = `cat >/usr/local/bin/crm_mon <<'EOF'
-#!/bin/sh
-/usr/sbin/crm_mon "$@" | sed 's|<status |<fence_history status="0"><fence_event status="failed" action="reboot" target="hadb02"/></fence_history><status |'
-EOF
-chmod 0755 /usr/local/bin/crm_mon`;
+  const failedFencing = fencings('status="failed" action="reboot" target="hadb02"');
   const failedStop = `sed -i 's/\\(id="mysqld_last_failure_0" operation_key="mysqld_\\)monitor_10000" operation="monitor"/\\1stop_0" operation="stop"/' /tmp/cib.xml`;
   it.each([
     ['a stop has failed', failedStop, 'task="stop"'],
@@ -246,6 +264,22 @@ chmod 0755 /usr/local/bin/crm_mon`;
     ],
     ['a start has failed elsewhere', failed('mysqld_start_0@hadb02=1'), 'another operation than a monitor has failed'],
     ['a fencing has not succeeded', failedFencing, 'a fencing has not succeeded'],
+    ['a fencing has failed since one that succeeded', fencings(FAILED, shot('20:00')), 'a fencing has not succeeded'],
+    [
+      'a fencing of the other node alone has succeeded since',
+      fencings(shot('30:00', 'hadb02', 'hadb01'), FAILED),
+      'a fencing has not succeeded',
+    ],
+    [
+      'only a person has said since that the node is off',
+      fencings(shot('30:00', 'a human'), FAILED),
+      'a fencing has not succeeded',
+    ],
+    [
+      'a fencing is under way',
+      fencings('status="pending" action="off" target="hadb02"', shot('30:00')),
+      'a fencing has not succeeded',
+    ],
     [
       'the cluster is in maintenance',
       `sed -i 's/\\(name="maintenance-mode" value=\\)"false"/\\1"true"/' /tmp/cib.xml`,
