@@ -52,7 +52,7 @@ case $delay in ''|0|0s) refuse "no priority-fencing-delay: both nodes may shoot 
 export const renderWithUndo = (what: {
   fault: string;
   undoSeconds: number;
-  /** POSIX sh; may come twice, and where the fault is gone. */
+  /** POSIX sh, without `${` and `$$`, which systemd takes for its own; may come twice, and where the fault is gone. */
   undo: string;
   /** POSIX sh; one that fails is taken back. */
   make: string;
