@@ -62,7 +62,7 @@ const OUTCOMES = [
 
 /** A drill of this kind, on a cluster that may make it. */
 const drillInput = (kind: DrillKind) => {
-  const specification = specificationFor();
+  const specification = { ...specificationFor(), fencing: 'none' as const };
   const refused = drillRefusal(kind, ClusterSpecification.parse(specification)) !== undefined;
   return input({ kind, specification: { ...specification, ...(refused && { fencing: 'azure' as const }) } });
 };
@@ -294,7 +294,9 @@ describe('a drill', () => {
 
   it.each(NEED_FENCING)('of kind %s is refused in a cluster without fencing, and breaks nothing', async (kind) => {
     const { result: error, cluster } = await withCluster(async (worker) =>
-      failureOf(await worker.start('failoverDrill', input({ kind }))),
+      failureOf(
+        await worker.start('failoverDrill', input({ kind, specification: { ...specificationFor(), fencing: 'none' } })),
+      ),
     );
 
     expect(error.type).toBe('GateNotMet');
