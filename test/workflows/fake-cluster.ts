@@ -17,6 +17,8 @@ export interface FakeCluster {
   primary: string;
   built: boolean;
   power: Record<string, string>;
+  /** Machines that stand still. */
+  frozen: Set<string>;
   /** Skipped in a row, as days. */
   skippedNights: string[];
 }
@@ -35,6 +37,7 @@ export function createFakeCluster(): FakeCluster {
     primary: 'hadb01',
     built: false,
     power: { hadb01: 'running', hadb02: 'running' },
+    frozen: new Set(),
     skippedNights: [],
   };
   const facts: Record<string, (input: FakeStep) => object> = {
@@ -45,10 +48,33 @@ export function createFakeCluster(): FakeCluster {
       cluster.primary = node;
       return { at: Date.now() };
     },
+    readFaultTarget: ({ node = '' }) => ({ vmId: `vm-${node}`, bootId: 'boot', pid: 100, at: Date.now() }),
+    awaitServedAgain: ({ node = '' }) => ({ at: Date.now(), serving: node }),
+    awaitServedDiskless: ({ node = '' }) => ({ at: Date.now(), serving: node }),
+    awaitSurvivor: () => ({ at: Date.now(), pid: 100 }),
+    freezeNode: ({ node = '' }) => {
+      cluster.frozen.add(node);
+      return { at: Date.now() };
+    },
+    thawNode: ({ node = '' }) => {
+      cluster.frozen.delete(node);
+      return {};
+    },
+    // A frozen primary cannot shoot; one that is well shoots first.
+    awaitOneSurvivor: ({ node = '' }) => {
+      const survivor = cluster.frozen.has(node) ? other(node) : node;
+      cluster.primary = survivor;
+      cluster.frozen.clear();
+      cluster.power[other(survivor)] = 'stopped';
+      return { at: Date.now(), survivor, lost: other(survivor) };
+    },
+    awaitNothingMoves: () => ({ at: Date.now(), looks: 60, moved: [], twoPrimaries: false }),
+    awaitNothingPromoted: () => ({ at: Date.now(), looks: 60, promoted: [], asks: ['hadb01 is unclean'] }),
     judgeDrill: () => ({
       verdict: { passed: true, summary: '900 writes acknowledged, 0 lost', checks: [] },
       report: {},
     }),
+    judgeRoles: () => ({ checks: [] }),
     readBuilt: () => ({ built: cluster.built, managed: cluster.built, active: cluster.primary }),
     readServerInstalled: () => ({ installed: cluster.built }),
     probePlatform: ({ node = '' }) => ({ platform: { ...DEBIAN_12, hostName: node } }),
