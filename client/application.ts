@@ -377,6 +377,13 @@ const routes = buildRouteMap({
       parameters: { flags: running, positional: specification },
       docs: { brief: 'Move the primary to the other node, as planned work' },
     }),
+    recover: buildCommand({
+      func(this: ClientContext, flags: RunCommands.RecoverFlags, file?: string) {
+        return runCommands().recover(this, flags, file);
+      },
+      parameters: { flags: { ...running, cluster }, positional: specification },
+      docs: { brief: 'Put right what a night has left behind, where that is safe; tell what needs a person' },
+    }),
     destroy: buildCommand({
       func(this: ClientContext, flags: RunCommands.DestroyFlags, file?: string) {
         return runCommands().destroy(this, flags, file);

@@ -6,6 +6,7 @@ import {
   drillOrderWorkflowId,
   drillWorkflowId,
   planWorkflowId,
+  recoverWorkflowId,
   switchoverWorkflowId,
 } from '../cluster/ids';
 import type {
@@ -15,6 +16,7 @@ import type {
   FailoverDrillInput,
   OrderDrillsInput,
   PlanClusterInput,
+  RecoverClusterInput,
   ScheduledDrillInput,
   SwitchoverInput,
 } from '../workflows/messages';
@@ -59,6 +61,13 @@ export function switchoverRequest({ input, specification }: ReadSpecification, s
   return request(starter, 'switchover', switchoverWorkflowId(specification.name), {
     input: { specification: input, onFailure: starter.onFailure } satisfies SwitchoverInput,
     summary: `Move the primary of ${specification.name}`,
+  });
+}
+
+export function recoverRequest({ input, specification }: ReadSpecification, starter: Starter): StartRequest {
+  return request(starter, 'recoverCluster', recoverWorkflowId(specification.name), {
+    input: { specification: input, onFailure: starter.onFailure } satisfies RecoverClusterInput,
+    summary: `Put the pair ${specification.name} right where that is safe`,
   });
 }
 

@@ -9,3 +9,9 @@ export const DRILL_SECONDS = {
   /** People, not clusters, set the pace of moves by hand. */
   byHand: 3600,
 } as const;
+
+/** The same for a recovery, in seconds. */
+export const RECOVERY_SECONDS = {
+  /** The start of a database that recovers after a crash (300 s in the cluster's own time-outs), twice. */
+  healthy: 600,
+} as const;

@@ -14,6 +14,7 @@ export const RUNBOOKS = [
   'scheduledDrill',
   'orderDrills',
   'switchover',
+  'recoverCluster',
   'destroyCluster',
   'planCluster',
 ] as const;

@@ -12,6 +12,7 @@ const runbook = z.strictObject({
 
 export const BuildCluster = runbook;
 export const Switchover = runbook;
+export const RecoverCluster = runbook;
 export const FailoverDrill = runbook.extend({ kind: z.enum(DRILL_KINDS) });
 const unattended = z.strictObject({ specification: ClusterSpecification });
 const failAtOnce = <Input extends object>(input: Input) => ({ ...input, onFailure: 'fail' as const });

@@ -30,6 +30,10 @@ export interface SwitchoverInput extends RunOptions {
   specification: ClusterSpecificationInput;
 }
 
+export interface RecoverClusterInput extends RunOptions {
+  specification: ClusterSpecificationInput;
+}
+
 export const DRILL_KINDS = ['manual', 'switchover', 'standby', 'node-power-off', 'node-shutdown'] as const;
 export type DrillKind = (typeof DRILL_KINDS)[number];
 

@@ -23,6 +23,7 @@ import { parseLedger } from '../../cluster/verdict/write-ledger';
 import { messageOf } from '../../processes/error-message';
 import { writeFileAtomically } from '../../processes/owned-process';
 import type { NodeSessions } from '../connections/node-session';
+import { within } from '../node/waiting';
 import type { WriterProcesses } from './writer-process';
 
 /** Written beside the writer's ledger: so it is the worker's machine that keeps the reports. */
@@ -189,21 +190,13 @@ async function ask(
   node: string,
   script: string,
 ): Promise<{ text?: string; problem?: string }> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${NODE_LIMIT_MS / 1000} s`)), NODE_LIMIT_MS);
-  });
-  const asked = (async () => {
-    const session = await sessions.open(step, node);
-    return (await session.read(script, { timeoutMs: NODE_LIMIT_MS })).stdout;
-  })();
-  // Its failure after the limit concerns nobody any more.
-  asked.catch(() => undefined);
   try {
-    return { text: await Promise.race([asked, late]) };
+    const text = await within(NODE_LIMIT_MS, async () => {
+      const session = await sessions.open(step, node);
+      return (await session.read(script, { timeoutMs: NODE_LIMIT_MS })).stdout;
+    });
+    return { text };
   } catch (error) {
     return { problem: messageOf(error) };
-  } finally {
-    clearTimeout(timer);
   }
 }

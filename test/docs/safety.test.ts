@@ -97,12 +97,6 @@ describe('no source of a runbook can', () => {
       /cibadmin[^\n]*(?:--erase|--replace|--force|-E\b|-R\b)|crm cluster remove/,
       'cibadmin --erase',
     ],
-    [
-      [15],
-      'remove the constraint of the fence-peer handler',
-      /cibadmin[^\n]*(?:--delete|-D\b)/,
-      'cibadmin --delete --xml-text x',
-    ],
     [[25], 'run an online verification', /(?:drbdadm|drbdsetup) verify/, 'drbdadm verify r0'],
     [[27], 'cut a link', /\biptables\b|\bnft (?:add|insert)\b|\btc qdisc\b|ip link set|\/links\//, 'iptables -A INPUT'],
   ];
@@ -134,6 +128,15 @@ describe('no source of a runbook can', () => {
       'cluster/node/drill-moves.ts: crm_resource --cleanup --resource "$resource" --node "$node"',
       'cluster/node/pacemaker-moves.ts: crm_resource --refresh',
     ]);
+  });
+
+  it('remove anything from a CIB (move 15) but by one guarded script', () => {
+    const pattern = /cibadmin[^\n]*(?:--delete|-D\b)/;
+    const lines = sources.flatMap(({ name, text }) =>
+      text.split('\n').flatMap((line) => (pattern.test(line) ? [`${name}: ${line.trim()}`] : [])),
+    );
+
+    expect(lines).toEqual([`cluster/node/recovery-moves.ts: cibadmin --delete --xpath "//rsc_location[@id='$id']"`]);
   });
 
   it('give up the writes of one side of a split brain (move 16): it stands in the advice to a person only', () => {
