@@ -17,12 +17,14 @@ import {
 import { renderDrillPage } from '../../cluster/report/drill-page';
 import { renderJournal } from '../../cluster/report/journal';
 import { junitOf, renderJUnit } from '../../cluster/report/junit';
+import { drillMeasurements } from '../../cluster/report/metrics';
 import type { ClusterSpecification } from '../../cluster/specification/specification';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { parseLedger } from '../../cluster/verdict/write-ledger';
 import { messageOf } from '../../processes/error-message';
 import { writeFileAtomically } from '../../processes/owned-process';
 import type { NodeSessions } from '../connections/node-session';
+import { setGauges, type GetMeter } from '../measurements';
 import { within } from '../node/waiting';
 import type { WriterProcesses } from './writer-process';
 
@@ -35,6 +37,7 @@ export interface ReportDependencies {
     version: string;
     /** Base URL of the Temporal UI, for the link to the workflow. */
     temporalUi?: string;
+    getMeter: GetMeter;
   };
 }
 
@@ -87,6 +90,9 @@ export function createReportActivities({ writers, sessions, reports }: ReportDep
           platform: `Node.js ${process.version}, ${process.platform}`,
         },
       };
+      const journal = renderJournal(record);
+      // First: what the disk refuses to keep is known all the same.
+      setGauges(reports.getMeter(), drillMeasurements(journal));
       const { writes, workflow } = record;
       writeFileAtomically(
         join(directory, REPORT_FILES.junit),
@@ -103,10 +109,7 @@ export function createReportActivities({ writers, sessions, reports }: ReportDep
       );
       writeFileAtomically(join(directory, REPORT_FILES.page), renderDrillPage(record));
       // Last: a directory with a journal is one that `hadb report` and `hadb trend` know.
-      writeFileAtomically(
-        join(directory, REPORT_FILES.journal),
-        `${JSON.stringify(renderJournal(record), undefined, 2)}\n`,
-      );
+      writeFileAtomically(join(directory, REPORT_FILES.journal), `${JSON.stringify(journal, undefined, 2)}\n`);
       return {
         result: 'changed',
         observed: `the drill has ended: ${outcomeOf(record)}`,

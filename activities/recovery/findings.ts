@@ -17,7 +17,7 @@ import { observeCluster } from '../node/cluster-state';
 import { pairOf } from '../node/dependencies';
 import { within } from '../node/waiting';
 
-export interface RecoveryDependencies extends AzureDependencies {
+export interface FindingDependencies extends AzureDependencies {
   sessions: NodeSessions;
   /** How long constraints may take to go by themselves. */
   constraintsGoMs?: number;
@@ -30,7 +30,7 @@ const NODE_LIMIT_MS = 20_000;
  * Looks at both machines through Azure, and at what those that run say. Changes nothing, and takes the silence of a node for an answer. Errors: those
  * of Azure.
  */
-export async function readFindings(dependencies: RecoveryDependencies, step: StepContext): Promise<PairFindings> {
+export async function readFindings(dependencies: FindingDependencies, step: StepContext): Promise<PairFindings> {
   const [first, second] = step.specification.nodes;
   const tags = await readEvidence(createScope(dependencies, step));
   const find = (node: string) => readNode(dependencies, step, node, parseStarts(tags[startsTag(node)]));
@@ -39,7 +39,7 @@ export async function readFindings(dependencies: RecoveryDependencies, step: Ste
 }
 
 async function readNode(
-  dependencies: RecoveryDependencies,
+  dependencies: FindingDependencies,
   step: StepContext,
   node: string,
   starts: readonly string[],

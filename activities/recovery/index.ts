@@ -17,9 +17,10 @@ import { pairOf } from '../node/dependencies';
 import { awaitConnection, awaitSync, makeMove } from '../node/runtime';
 import { waitUntil } from '../node/waiting';
 import { performStep, type NodeStep } from '../step';
-import { readFindings, type RecoveryDependencies } from './findings';
+import { createAlertActivities, type AlertDependencies } from './alerts';
+import { readFindings, type FindingDependencies } from './findings';
 
-export type { RecoveryDependencies } from './findings';
+export type RecoveryDependencies = FindingDependencies & AlertDependencies;
 
 /** Pacemaker and Corosync start within seconds of a boot; the first membership of a node that was fenced takes a token or two. */
 const MEMBER_LIMIT_MS = 180_000;
@@ -33,6 +34,8 @@ export function createRecoveryActivities(dependencies: RecoveryDependencies) {
   const { sessions, constraintsGoMs = CONSTRAINTS_GO_MS } = dependencies;
   const find = (step: StepContext) => readFindings(dependencies, step);
   return {
+    ...createAlertActivities(dependencies),
+
     /**
      * Looks only, and tells what may be done next. What a node that is silent keeps to itself is a finding, no error. The judgement is made here and kept in
      * history: a run that is open goes on with it, whatever a later version thinks.

@@ -1,3 +1,4 @@
+import { noopMetricMeter } from '@temporalio/common';
 import { createRecoveryActivities } from '../../../activities/recovery';
 import { readFindings } from '../../../activities/recovery/findings';
 import { HadbError } from '../../../cluster/errors';
@@ -20,6 +21,7 @@ afterAll(() => lab?.close());
 const dependencies = () => ({
   arm: world.arm,
   secrets: world.secrets,
+  alerts: { getMeter: () => noopMetricMeter, redact: (text: string) => text },
   sessions: {
     open: () => Promise.reject(new HadbError('NodeUnreachable', 'nobody is there')),
     close: async () => undefined,

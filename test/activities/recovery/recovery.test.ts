@@ -1,3 +1,4 @@
+import { noopMetricMeter } from '@temporalio/common';
 import type { ArmClients } from '../../../activities/connections/arm-clients';
 import { createRecoveryActivities } from '../../../activities/recovery';
 import { readFindings } from '../../../activities/recovery/findings';
@@ -83,7 +84,13 @@ function pairOfMachines(machines: { hadb01?: Machine; hadb02?: Machine } = {}, t
     resources: { resourceGroups: { get: async () => ({ tags }) } },
   } as unknown as ArmClients;
   const { secrets } = createModelPair();
-  const activities = createRecoveryActivities({ arm, secrets, sessions, constraintsGoMs: 0 });
+  const activities = createRecoveryActivities({
+    arm,
+    secrets,
+    sessions,
+    constraintsGoMs: 0,
+    alerts: { getMeter: () => noopMetricMeter, redact: (text) => text },
+  });
   return {
     activities,
     opened,
