@@ -13,6 +13,8 @@ export const scheduledDrillWorkflowId = (cluster: string, schedule: string): str
   `scheduled-drill/${cluster}/${schedule}`;
 /** One for a cluster: a later order takes the place of an earlier one that has not been carried out yet. */
 export const drillOrderWorkflowId = (cluster: string): string => `drill-order/${cluster}`;
+/** Of the looks of a watch; Temporal adds the time at which each was due. */
+export const watchWorkflowId = (cluster: string, schedule: string): string => `watch/${cluster}/${schedule}`;
 /** Of the schedule that people know by its name alone. */
 export const drillScheduleId = (name: string): string => `${DRILL_SCHEDULES}${name}`;
 export const DRILL_SCHEDULES = 'drill-schedule/';

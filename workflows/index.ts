@@ -8,3 +8,4 @@ export { planCluster } from './plan-cluster';
 export { recoverCluster } from './recover-cluster';
 export { scheduledDrill } from './scheduled-drill';
 export { switchover } from './switchover';
+export { watchCluster } from './watch-cluster';

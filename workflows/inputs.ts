@@ -42,3 +42,4 @@ export const DestroyCluster = runbook
     message: 'type the name of the cluster here: everything in it is deleted, its data disks included',
   });
 export const PlanCluster = unattended.transform(failAtOnce);
+export const WatchCluster = unattended.transform(failAtOnce);

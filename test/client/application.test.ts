@@ -541,6 +541,7 @@ describe('the help', () => {
         'drills allow',
         'drills freeze',
         'schedule create',
+        'schedule watch',
         'schedule list',
         'schedule pause',
         'schedule unpause',

@@ -85,6 +85,7 @@ export function createFakeCluster(): FakeCluster {
       const look = (cluster.looks.length > 1 ? cluster.looks.shift() : cluster.looks[0]) ?? findingsOf();
       return { observed: describeFindings(look), diagnosis: diagnose(look, specification) };
     },
+    postAlert: () => ({ told: true }),
     submitDelete: ({ resource }) => ({ kind: 'delete', name: resource?.name ?? '', poller: 'poller' }),
   };
   for (const name of activityNames()) {

@@ -118,6 +118,10 @@ const SCENARIOS: Record<string, Scenario> = {
     ];
     return ended(await worker.start('destroyCluster', input({ specification, confirm: specification.name })));
   },
+  'watch-cluster': async (worker, cluster) => {
+    cluster.looks = [findingsOf({ hadb01: { power: 'stopped' } })];
+    return ended(await worker.start('watchCluster', { specification: specificationFor() }));
+  },
   'plan-cluster': async (worker) => ended(await worker.start('planCluster', { specification: specificationFor() })),
 };
 
