@@ -37,7 +37,7 @@ export interface WorkerSettings {
   caFile?: string;
   /** Name server, `address:port`, asked before the system's resolver for names of public addresses (`HADB_NAME_SERVER`). */
   nameServer?: string;
-  /** Endpoint that injects faults from outside the nodes (`HADB_FAULTS_ENDPOINT`). */
+  /** Endpoint that injects faults from outside the nodes; unset: a drill makes what nodes and Azure offer, and no other (`HADB_FAULTS_ENDPOINT`). */
   faultsEndpoint?: string;
   /** Directory of the secret store (`HADB_SECRETS_DIR`). */
   secretsDirectory: string;

@@ -157,8 +157,13 @@ function stamp(now: number): string {
   return new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
 }
 
-/** Shorter words for the two that an operator types most. */
-const DRILL_ALIASES: Readonly<Record<string, DrillKind>> = { 'power-off': 'node-power-off', shutdown: 'node-shutdown' };
+/** Shorter words for those that an operator types most. */
+const DRILL_ALIASES: Readonly<Record<string, DrillKind>> = {
+  'power-off': 'node-power-off',
+  shutdown: 'node-shutdown',
+  crash: 'node-crash',
+  partition: 'network-partition',
+};
 
 export const DRILL_WORDS = [...DRILL_KINDS, ...Object.keys(DRILL_ALIASES)] as const;
 

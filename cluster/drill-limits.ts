@@ -1,3 +1,5 @@
+import type { ClusterTiming } from './timing';
+
 /** How long the parts of a drill may take, in seconds, beyond which somebody has to look. The outage itself is judged by the SLO of the specification. */
 export const DRILL_SECONDS = {
   /** Beyond the SLO until the wait is given up: the figure is wanted also when the SLO is broken. */
@@ -15,3 +17,58 @@ export const RECOVERY_SECONDS = {
   /** The start of a database that recovers after a crash (300 s in the cluster's own time-outs), twice. */
   healthy: 600,
 } as const;
+
+/** What a fault lasts, what is expected of the cluster meanwhile, and when the node takes it back by itself. Seconds, from the cluster's own time-outs. */
+export interface FaultTiming {
+  /** A server that hangs is noticed by the query of its monitor within this. */
+  hangNoticedSeconds: number;
+  /** It must serve again after that much more: a clean stop would wait minutes for a server that never answers. */
+  hangServedSeconds: number;
+  hangUndoSeconds: number;
+  /** The other node is lost, shot, and the survivor has said so. */
+  settledSeconds: number;
+  /** Outlasts that, so that the node does not come back into a fencing that is under way. */
+  cutUndoSeconds: number;
+  /** A kernel that has crashed boots again by itself, where nobody has powered it off before. */
+  panicSeconds: number;
+  /** Half of a token: nobody may notice. */
+  shortFreezeSeconds: number;
+  longFreezeSeconds: number;
+  /** Long enough for a cluster that counts the node as lost to have said so. */
+  holdSeconds: number;
+  holdUndoSeconds: number;
+  /** In which a fencing that cannot succeed is given up at least once. */
+  fencingHoldSeconds: number;
+  fencingUndoSeconds: number;
+}
+
+/** A fault must not end by itself because the cluster took a little longer than it may. */
+const MARGIN_SECONDS = 60;
+/** A fault that is watched while nothing may happen. */
+const LEAST_HOLD_SECONDS = 60;
+/** The drill's own steps between the end of a hold and the repair. */
+const REPAIR_SECONDS = 120;
+/** Given up within 5 s, killed after 5 s more, and 5 s to start and to recover. */
+const RESTART_SECONDS = 15;
+
+export function faultTiming({ budget, corosync, pacemaker, server }: ClusterTiming): FaultTiming {
+  const hangNoticedSeconds = pacemaker.server.monitorIntervalSeconds + server.queryLimitSeconds;
+  const hangServedSeconds = hangNoticedSeconds + RESTART_SECONDS;
+  const settledSeconds = budget.detectionSeconds + budget.fencingSeconds;
+  const holdSeconds = Math.max(LEAST_HOLD_SECONDS, 2 * budget.detectionSeconds);
+  const fencingHoldSeconds = budget.detectionSeconds + (pacemaker.fencing?.totalSeconds ?? 0) + 30;
+  return {
+    hangNoticedSeconds,
+    hangServedSeconds,
+    hangUndoSeconds: hangServedSeconds + MARGIN_SECONDS,
+    settledSeconds,
+    cutUndoSeconds: settledSeconds + MARGIN_SECONDS,
+    panicSeconds: settledSeconds + REPAIR_SECONDS,
+    shortFreezeSeconds: corosync.tokenMs / 2000,
+    longFreezeSeconds: settledSeconds + MARGIN_SECONDS,
+    holdSeconds,
+    holdUndoSeconds: holdSeconds + REPAIR_SECONDS,
+    fencingHoldSeconds,
+    fencingUndoSeconds: fencingHoldSeconds + REPAIR_SECONDS,
+  };
+}

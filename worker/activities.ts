@@ -8,6 +8,7 @@ import { createNameResolver } from '../activities/connections/name-resolver';
 import type { Redactor } from '../activities/connections/redactor';
 import { createDirectorySecretStore } from '../activities/connections/secret-store';
 import { createNodeSessions } from '../activities/connections/ssh-sessions';
+import { createFaultInjector } from '../activities/drill/fault-injector';
 import { createWriterProcesses } from '../activities/drill/writer-process';
 import type { WorkerSettings } from '../settings';
 import { SettingsError } from '../settings';
@@ -24,6 +25,8 @@ export function wireActivities(
   if (settings.clientSecret !== undefined) redactor.register(settings.clientSecret);
   const alertWebhook = settings.alertWebhook === undefined ? undefined : readWebhook(settings.alertWebhook, redactor);
   const ca = settings.caFile === undefined ? undefined : readAuthorities(settings.caFile);
+  // It holds the token that lets whoever has it break machines.
+  if (settings.faultsEndpoint !== undefined) redactor.register(settings.faultsEndpoint);
   const { tenantId, clientId, clientSecret, authorityHost, armEndpoint, subscriptionId } = settings;
   const arm = createArmClients({
     credential: createCredential({
@@ -51,6 +54,10 @@ export function wireActivities(
       secrets,
       resolve,
       writers,
+      faults: createFaultInjector({
+        ...(settings.faultsEndpoint !== undefined && { endpoint: settings.faultsEndpoint }),
+        ...(ca !== undefined && { ca }),
+      }),
       reports: {
         version: VERSION,
         ...(settings.temporalUi !== undefined && { temporalUi: settings.temporalUi }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FREEZE_LENGTH } from '../cluster/drill-permission';
+import { NEVER_SCHEDULED } from '../cluster/drill-schedule';
 import { ClusterSpecification } from '../cluster/specification/specification';
 import { DEADLINE_MINUTES, DRILL_KINDS } from './messages';
 
@@ -16,12 +17,12 @@ export const RecoverCluster = runbook;
 export const FailoverDrill = runbook.extend({ kind: z.enum(DRILL_KINDS) });
 const unattended = z.strictObject({ specification: ClusterSpecification });
 const failAtOnce = <Input extends object>(input: Input) => ({ ...input, onFailure: 'fail' as const });
-const drillKind = z.enum(DRILL_KINDS);
+const scheduledKind = z.enum(DRILL_KINDS).exclude(NEVER_SCHEDULED);
 
 export const ScheduledDrill = unattended
   .extend({
     schedule: z.string().min(1),
-    kinds: z.tuple([drillKind], drillKind),
+    kinds: z.tuple([scheduledKind], scheduledKind),
     deadlineMinutes: z.int().min(DEADLINE_MINUTES.least).max(DEADLINE_MINUTES.most).default(DEADLINE_MINUTES.usual),
   })
   .transform(failAtOnce);

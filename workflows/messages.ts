@@ -34,7 +34,25 @@ export interface RecoverClusterInput extends RunOptions {
   specification: ClusterSpecificationInput;
 }
 
-export const DRILL_KINDS = ['manual', 'switchover', 'standby', 'node-power-off', 'node-shutdown'] as const;
+export const DRILL_KINDS = [
+  'manual',
+  'switchover',
+  'standby',
+  'database-kill',
+  'database-hang',
+  'node-power-off',
+  'node-shutdown',
+  'node-crash',
+  'node-freeze-short',
+  'node-freeze',
+  'secondary-loss',
+  'network-partition',
+  'network-loss',
+  'network-loss-heavy',
+  'disk-error',
+  'fence-loss',
+  'double',
+] as const;
 export type DrillKind = (typeof DRILL_KINDS)[number];
 
 /** What `rotate` stands for. A new kind comes in by decision: each must be fit for a night without anybody. */

@@ -3,7 +3,7 @@ import { drill as client } from './chapters/activities';
 import { reachTheNodes } from './chapters/setting-up-the-cluster';
 import { Switchover } from './inputs';
 import type { SwitchoverInput } from './messages';
-import { clearMove, movePrimaryRole, pairHealthy } from './run-drill';
+import { clearMove, movePrimaryRole, pairHealthy } from './drill/pair';
 import { runRunbook, type Run } from './runbook';
 
 /** Planned move of the primary to the other node, by its promoted role and not by standby: both copies stay current. */

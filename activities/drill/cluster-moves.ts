@@ -6,7 +6,6 @@ import {
   renderMovePrimary,
   renderPacemakerRead,
   renderPacemakerStop,
-  renderShutdown,
   renderStandbyOff,
   renderStandbyOn,
   renderStandbyRead,
@@ -149,14 +148,6 @@ export function createClusterMoveActivities({ sessions, settling = SETTLING }: C
           return 'stopped the server, unmounted, demoted';
         },
       });
-    },
-
-    /** Orders the shutdown from inside; the machine is still up when this returns. Errors: GuardRefused, NotReady. */
-    async orderShutdown(step: NodeStep): Promise<StepOutcome> {
-      const { peer } = pairOf(step, step.node);
-      const session = await sessions.open(step, step.node);
-      await makeMove(session, step, renderShutdown({ peer: peer.name }));
-      return { result: 'changed', observed: `${step.node} runs`, done: 'ordered systemctl poweroff' };
     },
 
     /**

@@ -1,15 +1,23 @@
 import { createClusterMoveActivities } from './cluster-moves';
 import type { ClusterMoveDependencies } from './cluster-moves';
 import type { AzureDependencies } from '../azure/submission';
+import { createFaultActivities } from './faults';
+import type { FaultDependencies } from './faults';
+import { createOutcomeActivities } from './outcomes';
 import { createPermissionActivities } from './permission';
 import { createPowerActivities } from './power';
 import { createReportActivities } from './report';
 import type { ReportDependencies } from './report';
 import { createRemoteQueryActivities } from './remote-query';
+import { createRoleSamplerActivities } from './role-sampler';
 import { createWriterActivities } from './writer-activities';
 import type { WriterDependencies } from './writer-activities';
 
-export type DrillDependencies = WriterDependencies & ClusterMoveDependencies & AzureDependencies & ReportDependencies;
+export type DrillDependencies = WriterDependencies &
+  ClusterMoveDependencies &
+  AzureDependencies &
+  FaultDependencies &
+  ReportDependencies;
 
 /** What is asked of the cluster from outside, what is written while a fault happens, and the moves of a drill. */
 export function createDrillActivities(dependencies: DrillDependencies) {
@@ -18,8 +26,11 @@ export function createDrillActivities(dependencies: DrillDependencies) {
     ...createWriterActivities(dependencies),
     ...createClusterMoveActivities(dependencies),
     ...createPowerActivities(dependencies),
+    ...createFaultActivities(dependencies),
+    ...createOutcomeActivities(dependencies),
     ...createPermissionActivities(dependencies),
     ...createReportActivities(dependencies),
+    ...createRoleSamplerActivities(dependencies),
   };
 }
 

@@ -27,7 +27,7 @@ import { describeCluster, observeCluster, readBuiltOn } from './cluster-state';
 import { startMember } from './corosync';
 import { openPair, pairOf, type NodeDependencies } from './dependencies';
 import { ownHandler } from './fencing-change';
-import { bringBack, toLevel } from './runtime';
+import { bringBack, preparing, toLevel } from './runtime';
 import { readCib, swapConfiguration } from './swap-configuration';
 import { waitUntil } from './waiting';
 import { wantedFiles } from './wanted-files';
@@ -114,21 +114,11 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
     async awaitAdopted(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
       const broughtBack = step.observeOnly === true ? [] : await bringBackUnmanaged(dependencies, step);
-      const { self, peer } = pairOf(step, step.node);
-      const state = await waitUntil(step, {
+      const state = await awaitMembers(session, step, {
         waitingFor: 'both nodes online, and the running resources recognised',
-        limitMs: ONLINE_LIMIT_MS,
-        observe: async () => parseCrmMon((await session.read(readCrmMon())).stdout),
         isDone: (seen) =>
-          [self, peer].every(({ name }) =>
-            seen.nodes.some((node) => node.name === name && node.online && !node.pending),
-          ) &&
-          (step.observeOnly === true ||
-            [RESOURCES.fileSystem, RESOURCES.server, RESOURCES.responder].every(
-              (id) => nodesOf(seen, id).length === 1,
-            )),
-        describe: describeState,
-        whatNow: 'Look at "crm_mon -1 -r" on both nodes: in maintenance mode nothing is started, only recognised.',
+          step.observeOnly === true ||
+          [RESOURCES.fileSystem, RESOURCES.server, RESOURCES.responder].every((id) => nodesOf(seen, id).length === 1),
       });
       return {
         result: 'unchanged',
@@ -139,10 +129,13 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
 
     /**
      * Ends the maintenance of the first start and gives the election its usual patience, in one compare-and-swap; refused when
-     * Pacemaker would stop or move anything.
+     * Pacemaker would stop or move anything. Both nodes are members then: one that was reset before it was told to start
+     * Pacemaker at boot is waited for, and made one again.
      */
     async endMaintenance(step: Configured): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
+      const roused = step.observeOnly === true ? [] : await rouseMembers(dependencies, step);
+      if (roused.length > 0) await awaitMembers(session, step, { waitingFor: 'both nodes online' });
       const properties = clusterProperties(cibInput(step, 'managed'));
       const wanted = pick(properties, ['maintenance-mode', 'dc-deadtime']);
       return performStep(session, step, {
@@ -162,7 +155,7 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
             next: (live) => withProperties(live, wanted),
             patch: renderCibPatch,
           });
-          return 'handed the resources over to Pacemaker';
+          return [...roused.map((what) => `started ${what}`), 'handed the resources over to Pacemaker'].join('; ');
         },
       });
     },
@@ -243,20 +236,60 @@ export function createPacemakerActivities(dependencies: NodeDependencies) {
  * reset has undone is started here. Nothing, once either node's CIB has left the first start.
  */
 async function bringBackUnmanaged(dependencies: NodeDependencies, step: NodeStep): Promise<string[]> {
+  const { own, isFirstStart, asleep } = await readMembers(dependencies, step);
+  if (!isFirstStart) return [];
+  const broughtBack = [...(await bringBack(dependencies, step, 'answering')), ...(await rouse(asleep, step))];
+  // It has looked before these were there.
+  if (!asleep.includes(own) && broughtBack.length > 0) await own.change(preparing(step), renderRefresh());
+  return broughtBack;
+}
+
+/** Pacemaker on a node that a reset has left without it, while nothing is managed yet. */
+async function rouseMembers(dependencies: NodeDependencies, step: NodeStep): Promise<string[]> {
+  const { isFirstStart, asleep } = await readMembers(dependencies, step);
+  return isFirstStart ? rouse(asleep, step) : [];
+}
+
+interface Members {
+  own: NodeSession;
+  /** No node's CIB has left the first start. */
+  isFirstStart: boolean;
+  /** Nodes on which Pacemaker does not run. */
+  asleep: NodeSession[];
+}
+
+async function readMembers(dependencies: NodeDependencies, step: NodeStep): Promise<Members> {
   const { own, peer } = await openPair(dependencies, step, step.node);
   const [onOwn, onPeer] = await Promise.all([readBuiltOn(own, step), readBuiltOn(peer, step)]);
-  if ([onOwn, onPeer].some(({ cib, seeded }) => cib !== 'none' && !seeded)) return [];
-  const context = { ...step, step: `${step.step}/run-time` };
-  const broughtBack = await bringBack(dependencies, step, 'answering');
-  const asleep = [...(onOwn.pacemakerActive ? [] : [own]), ...(onPeer.pacemakerActive ? [] : [peer])];
-  await Promise.all(asleep.map((session) => startMember(session, context)));
-  for (const session of asleep) {
-    await session.change(context, renderPacemakerStart(), { timeoutMs: 100_000 });
-    broughtBack.push(`Pacemaker on ${session.node}`);
-  }
-  // It has looked before these were there.
-  if (onOwn.pacemakerActive && broughtBack.length > 0) await own.change(context, renderRefresh());
-  return broughtBack;
+  return {
+    own,
+    isFirstStart: [onOwn, onPeer].every(({ cib, seeded }) => cib === 'none' || seeded),
+    asleep: [...(onOwn.pacemakerActive ? [] : [own]), ...(onPeer.pacemakerActive ? [] : [peer])],
+  };
+}
+
+async function rouse(asleep: readonly NodeSession[], step: NodeStep): Promise<string[]> {
+  await Promise.all(asleep.map((session) => startMember(session, preparing(step))));
+  for (const session of asleep) await session.change(preparing(step), renderPacemakerStart(), { timeoutMs: 100_000 });
+  return asleep.map(({ node }) => `Pacemaker on ${node}`);
+}
+
+function awaitMembers(
+  session: NodeSession,
+  step: NodeStep,
+  { waitingFor, isDone = () => true }: { waitingFor: string; isDone?: (state: ClusterState) => boolean },
+): Promise<ClusterState> {
+  const { self, peer } = pairOf(step, step.node);
+  return waitUntil(step, {
+    waitingFor,
+    limitMs: ONLINE_LIMIT_MS,
+    observe: async () => parseCrmMon((await session.read(readCrmMon())).stdout),
+    isDone: (seen) =>
+      [self, peer].every(({ name }) => seen.nodes.some((node) => node.name === name && node.online && !node.pending)) &&
+      isDone(seen),
+    describe: describeState,
+    whatNow: 'Look at "crm_mon -1 -r" on both nodes: in maintenance mode nothing is started, only recognised.',
+  });
 }
 
 function describeState(state: ClusterState): string {

@@ -62,8 +62,7 @@ export async function bringBack(
   const before = await readRuntime(own, step);
   if (isAtLevel(before, level)) return [];
   const broughtBack: string[] = [];
-  // Not the step's own marker: this is preparation, and may be needed more than once.
-  const context = { ...step, step: `${step.step}/run-time` };
+  const context = preparing(step);
   const { specification } = step;
   const profile = databaseProfile(specification.database.engine);
   const wanted = RUNTIME_LEVELS.slice(0, RUNTIME_LEVELS.indexOf(level) + 1);
@@ -106,6 +105,9 @@ export const startLimitMs = (context: Pick<StepContext, 'specification'>): numbe
   (timingOf(context.specification).pacemaker.server.startSeconds + 15) * 1000;
 export const stopLimitMs = (context: Pick<StepContext, 'specification'>): number =>
   (timingOf(context.specification).pacemaker.server.stopSeconds + 15) * 1000;
+
+/** Not the step's own marker: what has to be there first may be brought back more than once. */
+export const preparing = (step: NodeStep): NodeStep => ({ ...step, step: `${step.step}/run-time` });
 
 /** The prepare part of a step's plan. */
 export const toLevel =

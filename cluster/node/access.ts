@@ -53,8 +53,13 @@ export function parseIdentity(text: string): NodeIdentity {
 
 /** Firmware and Azure write the first three groups of the same vmId in opposite byte orders. */
 export function isSameVm(left: string, right: string): boolean {
-  const [a, b] = [left.toLowerCase(), right.toLowerCase()];
-  return a === b || swapBytes(a) === b;
+  return spellingsOf(left).includes(right.toLowerCase());
+}
+
+/** Both ways in which one vmId is written, in lower case. */
+export function spellingsOf(vmId: string): [string, string] {
+  const text = vmId.toLowerCase();
+  return [text, swapBytes(text)];
 }
 
 function swapBytes(uuid: string): string {

@@ -55,6 +55,7 @@ export const renderClearMove = (): string =>
 /** The article's `crm_standby -v on`: everything leaves this node, DRBD included. */
 export const renderStandbyOn = ({ node, peer }: { node: string; peer: string }): string =>
   `${assign({ node, peer })}${PEER_IS_READY}
+[ "$role" = Primary ] || refuse "this node is not primary ($seen)"
 crm_standby --node "$node" --update on
 `;
 
@@ -69,8 +70,8 @@ case $value in on|true) echo on ;; *) echo off ;; esac
 
 /**
  * Clears the failed monitors of a resource on a node, so that Pacemaker looks again what is there. Refused unless they are all that is wrong: no
- * failed operation of another kind, nothing blocked or failed now, no unclean node, no fencing that did not succeed. The reason goes to the
- * system's log first: Pacemaker forgets what it cleans up.
+ * failed operation of another kind, nothing blocked or failed now, no unclean node, no fencing that did not succeed (a failed one that a machine's own
+ * answer has made good since is history). The reason goes to the system's log first: Pacemaker forgets what it cleans up.
  */
 export const renderCleanUp = (what: { resource: string; node: string; reason: string }): string =>
   `${REFUSE}${assign(what)}
@@ -80,7 +81,15 @@ options=$(lines '<cluster_options [^>]*>')
 case $options in *' maintenance-mode="false"'*) ;; *) refuse "the cluster is in maintenance mode: $options" ;; esac
 unclean=$(lines '<node [^>]*unclean="true"[^>]*>')
 [ -z "$unclean" ] || refuse "a node is unclean: $unclean"
-fencing=$(lines '<fence_event [^>]*>' | grep -v ' status="success"' || :)
+fencing=$(lines '<fence_event [^>]*>' | awk '
+  function field(name) {
+    return match($0, " " name "=\\"[^\\"]*\\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : ""
+  }
+  { status = field("status"); target = field("target"); at = field("completed") }
+  status == "success" && field("delegate") != "a human" { if (at > good[target]) good[target] = at; next }
+  { open[++count] = $0; of[count] = target; when[count] = at }
+  END { for (i = 1; i <= count; i++) if (when[i] == "" || when[i] >= good[of[i]]) print open[i] }
+')
 [ -z "$fencing" ] || refuse "a fencing has not succeeded: $fencing"
 broken=$(lines '<resource [^>]*>' | grep -e ' failed="true"' -e ' blocked="true"' || :)
 [ -z "$broken" ] || refuse "a resource has failed or is blocked now: $broken"
@@ -88,16 +97,6 @@ other=$(lines '<failure [^>]*>' | grep -v ' task="monitor"' || :)
 [ -z "$other" ] || refuse "another operation than a monitor has failed: $other"
 logger -t hadb -- "cleaning up the failed actions of $resource on $node: $reason"
 crm_resource --cleanup --resource "$resource" --node "$node"
-`;
-
-/**
- * The machine goes down in its own order, so that the cluster is told. A second from now, so that the answer still arrives.
- */
-export const renderShutdown = ({ peer }: { peer: string }): string => `${assign({ peer })}
-if [ "$(systemctl is-system-running || :)" != stopping ]; then
-${PEER_IS_READY}
-systemd-run --quiet --collect --on-active=1s --timer-property=AccuracySec=100ms systemctl poweroff
-fi
 `;
 
 /** Prints `active` or `stopped`. */

@@ -298,6 +298,10 @@ function faultBand({ faultAt, steps: list, endedAt }: DrillRecord, frame: TimeFr
 /** Steps whose end tells something that the charts show. */
 const MOMENTS: readonly [string, string][] = [
   ['take-over', 'the other node was seen to serve'],
+  ['served-again', 'a server was seen to serve again'],
+  ['alone', 'the primary was seen to go on alone'],
+  ['one-survivor', 'one node was left, the other one off'],
+  ['served-diskless', 'the database was served with the copy that is left'],
   ['start', 'the machine was started again'],
   ['standby-off', 'the node left standby'],
   ['clear-move', 'the constraint of the move was taken back'],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { timingProblems } from '../timing';
+import { fencingInputs, timingProblems } from '../timing';
 import { closest } from './closest';
 
 const name = z
@@ -20,6 +20,7 @@ const roleDefinitionId = z
     /^(\/subscriptions\/[0-9a-fA-F-]{36})?\/providers\/Microsoft\.Authorization\/roleDefinitions\/[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/,
     'use the id of a role definition: /subscriptions/…/providers/Microsoft.Authorization/roleDefinitions/ and its GUID',
   );
+const fencingKind = z.enum(['none', 'azure']);
 const port = z.int().min(1).max(65535);
 const address = z.ipv4();
 const range = z.cidrv4();
@@ -116,7 +117,11 @@ export const SpecificationFields = strict({
       .describe('Azure freezes a machine for up to 30 s at memory-preserving maintenance.')
       .default(30_000),
   }).prefault({}),
-  fencing: z.enum(['none', 'azure']).default('none'),
+  fencing: fencingKind
+    .describe(
+      'What kills a node that is lost, before the other one takes over. none: nothing does, and two primaries are possible.',
+    )
+    .default('azure'),
   fencingRole: roleDefinitionId
     .describe(
       'Id of a ready-made role that lets a node see, start and power off a machine, where hadb may not make one. It is assigned to both nodes, and never changed or deleted.',
@@ -253,7 +258,9 @@ function checkTiming(specification: Unchecked, problem: Problem): void {
     slo: specification.slo,
   });
   if (!parts.success) return;
-  for (const { path, message } of timingProblems(parts.data)) problem(path, message);
+  const fencing = valid(fencingKind, specification, 'fencing');
+  const inputs = fencing === 'azure' ? { ...parts.data, fencing: fencingInputs(parts.data.tokenMs) } : parts.data;
+  for (const { path, message } of timingProblems(inputs)) problem(path, message);
 }
 
 const TimingFields = z.object({

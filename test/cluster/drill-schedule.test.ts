@@ -8,6 +8,7 @@ import {
   utcDay,
   utcDayNumber,
 } from '../../cluster/drill-schedule';
+import { ScheduledDrill } from '../../workflows/inputs';
 import { DRILL_KINDS, ROTATION } from '../../workflows/messages';
 
 const at = (time: string): number => Date.parse(time);
@@ -82,4 +83,14 @@ describe('a time of day', () => {
   it.each(['24:00', '2:30', '02:60', '02.30', '', '02:30Z'])('is not %p', (text) => {
     expect(parseTimeOfDay(text)).toBeUndefined();
   });
+});
+
+it.each(NEVER_SCHEDULED)('a night of kind %s is refused by the workflow as well, whoever made the schedule', (kind) => {
+  const night = {
+    specification: { network: { clients: ['203.0.113.0/24'], administrators: ['198.51.100.0/24'] } },
+    schedule: 'nightly',
+  };
+
+  expect(ScheduledDrill.safeParse({ ...night, kinds: ['switchover'] }).success).toBe(true);
+  expect(ScheduledDrill.safeParse({ ...night, kinds: ['switchover', kind] }).success).toBe(false);
 });

@@ -51,6 +51,11 @@ const TREES = {
     packages: [...CLUSTER_PACKAGES, 'mariadb-server', 'mariadb-client', 'python3-minimal'],
   },
   sid: { suite: 'sid', packages: [...CLUSTER_PACKAGES, 'mysql-server', 'mysql-client'] },
+  /** What a node filters and shapes its network with. */
+  network: {
+    suite: 'bookworm',
+    packages: 'dash bash coreutils sed grep procps util-linux mount iproute2 nftables socat'.split(' '),
+  },
   /** The fence agent of Azure with what it needs of Azure's Python modules: all of them are half a gigabyte. */
   fencing: {
     suite: 'bookworm',

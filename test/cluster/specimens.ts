@@ -7,6 +7,7 @@ import { ClusterSpecification, type ClusterSpecificationInput } from '../../clus
 export const specificationOf = (changes: Partial<ClusterSpecificationInput> = {}): ClusterSpecification =>
   ClusterSpecification.parse({
     network: { clients: ['203.0.113.0/24'], administrators: ['198.51.100.0/24'] },
+    fencing: 'none',
     ...changes,
   });
 

@@ -83,7 +83,12 @@ describe('no source of a runbook can', () => {
   );
 
   const NEVER: [moves: number[], what: string, pattern: RegExp, example: string][] = [
-    [[5], 'force a promotion or metadata', /(?:drbdadm|drbdsetup)[^\n]*--force|yes \|/, 'drbdadm primary --force r0'],
+    [
+      [5],
+      'force a promotion or metadata',
+      /(?:drbdadm|drbdsetup)(?! detach --force)[^\n]*--force|yes \|/,
+      'drbdadm primary --force r0',
+    ],
     [[10], 'declare a living node dead', /stonith_admin|crm node fence|crm_node[^\n]*--remove/, 'stonith_admin -C n'],
     [
       [12],
@@ -98,8 +103,12 @@ describe('no source of a runbook can', () => {
       'cibadmin --erase',
     ],
     [[25], 'run an online verification', /(?:drbdadm|drbdsetup) verify/, 'drbdadm verify r0'],
-    [[27], 'cut a link', /\biptables\b|\bnft (?:add|insert)\b|\btc qdisc\b|ip link set|\/links\//, 'iptables -A INPUT'],
   ];
+
+  const linesWith = (pattern: RegExp): string[] =>
+    sources.flatMap(({ name, text }) =>
+      text.split('\n').flatMap((line) => (pattern.test(line) ? [`${name}: ${line.trim()}`] : [])),
+    );
 
   it.each(NEVER)('(move %j) %s', (_moves, _what, pattern, example) => {
     expect(example).toMatch(pattern);
@@ -119,11 +128,8 @@ describe('no source of a runbook can', () => {
   it('clean failures up (move 11) but by two guarded scripts, and in the advice to a person', () => {
     const pattern =
       /crm_resource[^\n]*(?:--cleanup|--refresh|-C\b)|crm resource (?:cleanup|refresh)|crm_failcount[^\n]*--delete/;
-    const lines = sources.flatMap(({ name, text }) =>
-      text.split('\n').flatMap((line) => (pattern.test(line) ? [`${name}: ${line.trim()}`] : [])),
-    );
 
-    expect(lines).toEqual([
+    expect(linesWith(pattern)).toEqual([
       expect.stringMatching(/^activities\/drill\/failed-action-cleaner.ts: whatNow: /),
       'cluster/node/drill-moves.ts: crm_resource --cleanup --resource "$resource" --node "$node"',
       'cluster/node/pacemaker-moves.ts: crm_resource --refresh',
@@ -131,12 +137,37 @@ describe('no source of a runbook can', () => {
   });
 
   it('remove anything from a CIB (move 15) but by one guarded script', () => {
-    const pattern = /cibadmin[^\n]*(?:--delete|-D\b)/;
-    const lines = sources.flatMap(({ name, text }) =>
-      text.split('\n').flatMap((line) => (pattern.test(line) ? [`${name}: ${line.trim()}`] : [])),
-    );
+    expect(linesWith(/cibadmin[^\n]*(?:--delete|-D\b)/)).toEqual([
+      `cluster/node/recovery-moves.ts: cibadmin --delete --xpath "//rsc_location[@id='$id']"`,
+    ]);
+  });
 
-    expect(lines).toEqual([`cluster/node/recovery-moves.ts: cibadmin --delete --xpath "//rsc_location[@id='$id']"`]);
+  it('cut or spoil a link (move 27) but by the rules of a drill, which are made under their guard and with their timer', () => {
+    const pattern =
+      /\biptables\b|\bnft (?:add|insert|-f)\b|\btc (?:qdisc|filter) (?:add|replace)\b|ip link set|\/links\//;
+    const lines = linesWith(pattern);
+
+    expect('iptables -A INPUT').toMatch(pattern);
+    expect(lines.map((line) => line.split(' ').slice(0, 4).join(' '))).toEqual([
+      'cluster/node/network-faults.ts: const loadRules =',
+      'cluster/node/network-faults.ts: make: `tc qdisc',
+      'cluster/node/network-faults.ts: tc qdisc add',
+      'cluster/node/network-faults.ts: tc filter add',
+    ]);
+    expect(linesWith(/\b(?:partitionRules|resourceManagerRules|disturbance)\(fault\)/)).toEqual([
+      'cluster/node/faults.ts: return partitionRules(fault);',
+      'cluster/node/faults.ts: return disturbance(fault);',
+      'cluster/node/faults.ts: return resourceManagerRules(fault);',
+    ]);
+  });
+
+  it('detach a disk by force (move 17) but in a drill, under its guard and with its timer', () => {
+    const scripts = linesWith(/detach --force/).filter((line) => line.startsWith('cluster/'));
+
+    expect(scripts).toEqual([
+      expect.stringContaining("return `${guard}${withUndo(fault, { guard: '', make: `drbdadm detach --force"),
+      expect.stringContaining('return `drbdadm detach --force; it is attached again by itself'),
+    ]);
   });
 
   it('give up the writes of one side of a split brain (move 16): it stands in the advice to a person only', () => {

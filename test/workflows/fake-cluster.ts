@@ -22,6 +22,8 @@ export interface FakeCluster {
   power: Record<string, string>;
   /** What is seen of the pair, look by look; the last one for good. */
   looks: PairFindings[];
+  /** Machines that stand still. */
+  frozen: Set<string>;
   /** Skipped in a row, as days. */
   skippedNights: string[];
 }
@@ -41,6 +43,7 @@ export function createFakeCluster(): FakeCluster {
     built: false,
     power: { hadb01: 'running', hadb02: 'running' },
     looks: [findingsOf()],
+    frozen: new Set(),
     skippedNights: [],
   };
   const facts: Record<string, (input: FakeStep) => object> = {
@@ -51,6 +54,28 @@ export function createFakeCluster(): FakeCluster {
       cluster.primary = node;
       return { at: Date.now() };
     },
+    readFaultTarget: ({ node = '' }) => ({ vmId: `vm-${node}`, bootId: 'boot', pid: 100, at: Date.now() }),
+    awaitServedAgain: ({ node = '' }) => ({ at: Date.now(), serving: node }),
+    awaitServedDiskless: ({ node = '' }) => ({ at: Date.now(), serving: node }),
+    awaitSurvivor: () => ({ at: Date.now(), pid: 100 }),
+    freezeNode: ({ node = '' }) => {
+      cluster.frozen.add(node);
+      return { at: Date.now() };
+    },
+    thawNode: ({ node = '' }) => {
+      cluster.frozen.delete(node);
+      return {};
+    },
+    // A frozen primary cannot shoot; one that is well shoots first.
+    awaitOneSurvivor: ({ node = '' }) => {
+      const survivor = cluster.frozen.has(node) ? other(node) : node;
+      cluster.primary = survivor;
+      cluster.frozen.clear();
+      cluster.power[other(survivor)] = 'stopped';
+      return { at: Date.now(), survivor, lost: other(survivor) };
+    },
+    awaitNothingMoves: () => ({ at: Date.now(), looks: 60, moved: [], twoPrimaries: false }),
+    awaitNothingPromoted: () => ({ at: Date.now(), looks: 60, promoted: [], asks: ['hadb01 is unclean'] }),
     judgeDrill: () => ({
       verdict: { passed: true, summary: '900 writes acknowledged, 0 lost', checks: [] },
       report: {},

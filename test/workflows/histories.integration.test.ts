@@ -5,6 +5,8 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { DefaultLogger, Worker, bundleWorkflowCode } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
+import { drillRefusal } from '../../cluster/drill-refusals';
+import { ClusterSpecification } from '../../cluster/specification/specification';
 import * as runbooks from '../../workflows';
 import { DRILL_KINDS } from '../../workflows/messages';
 import { afterANight, findingsOf } from '../cluster/recovery/specimen-findings';
@@ -26,6 +28,12 @@ const REAL = {
 type Scenario = (worker: RunningWorker, cluster: FakeCluster) => Promise<WorkflowHandle>;
 
 const input = (over: object = {}) => ({ specification: specificationFor(), onFailure: 'fail', ...over });
+const fencedWhereNeeded = (kind: string) => {
+  const specification = specificationFor();
+  return drillRefusal(kind, ClusterSpecification.parse(specification)) === undefined
+    ? {}
+    : { specification: { ...specification, fencing: 'azure' as const } };
+};
 const nightly = () => ({ specification: specificationFor(), schedule: 'nightly', kinds: ['switchover'] });
 const ended = async (handle: WorkflowHandle): Promise<WorkflowHandle> => {
   await handle.result().catch(() => undefined);
@@ -66,9 +74,14 @@ const SCENARIOS: Record<string, Scenario> = {
   ...Object.fromEntries(
     DRILL_KINDS.map((kind): [string, Scenario] => [
       `failover-drill-${kind}`,
-      async (worker) => ended(await worker.start('failoverDrill', input({ kind }))),
+      async (worker) => ended(await worker.start('failoverDrill', input({ kind, ...fencedWhereNeeded(kind) }))),
     ]),
   ),
+  'failover-drill-partition-failed': async (worker, cluster) => {
+    cluster.answers['awaitOneSurvivor'] = [failWith('AssertionFailed', 'both are primary')];
+    const fenced = { kind: 'network-partition', ...fencedWhereNeeded('network-partition') };
+    return ended(await worker.start('failoverDrill', input(fenced)));
+  },
   'failover-drill-failed': async (worker, cluster) => {
     cluster.answers['awaitPrimary'] = [failWith('AssertionFailed')];
     return ended(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));

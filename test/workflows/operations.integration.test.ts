@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { DrillReportStep } from '../../activities/drill/report';
 import type { Progress, Verdict } from '../../cluster/step';
-import { DRILL_KINDS, progressQuery } from '../../workflows/messages';
+import { drillRefusal } from '../../cluster/drill-refusals';
+import { ClusterSpecification } from '../../cluster/specification/specification';
+import { DRILL_KINDS, progressQuery, type DrillKind } from '../../workflows/messages';
 import { failWith, succeed } from './fake-activities';
-import { createFakeCluster, hangUntilCancelled, type FakeCluster } from './fake-cluster';
+import { createFakeCluster, hangUntilCancelled, type FakeCluster, type FakeStep } from './fake-cluster';
 import { decide, eventually, failureOf, progressIn, stateReached, stepOf } from './runs';
 import {
   specificationFor,
@@ -36,7 +38,35 @@ const among = (cluster: FakeCluster, names: string[]) =>
   cluster.order().filter((call) => names.some((name) => call === name || call.startsWith(`${name}/`)));
 
 /** What breaks or moves something. */
-const FAULTS = ['movePrimary', 'setStandby', 'submitPowerOff', 'orderShutdown', 'stopPacemaker', 'release'];
+const FAULTS = [
+  'movePrimary',
+  'setStandby',
+  'submitPowerOff',
+  'orderShutdown',
+  'stopPacemaker',
+  'release',
+  'injectFault',
+  'freezeNode',
+];
+
+/** What a drill waits for after its fault. */
+const OUTCOMES = [
+  'awaitPrimary',
+  'awaitServedAgain',
+  'awaitServedDiskless',
+  'awaitSurvivor',
+  'awaitOneSurvivor',
+  'awaitNothingMoves',
+  'awaitNothingPromoted',
+];
+
+/** A drill of this kind, on a cluster that may make it. */
+const drillInput = (kind: DrillKind) => {
+  const specification = { ...specificationFor(), fencing: 'none' as const };
+  const refused = drillRefusal(kind, ClusterSpecification.parse(specification)) !== undefined;
+  return input({ kind, specification: { ...specification, ...(refused && { fencing: 'azure' as const }) } });
+};
+const NEED_FENCING = DRILL_KINDS.filter((kind) => drillInput(kind).specification.fencing === 'azure');
 
 /** Calls that do more than write something down. */
 const withoutEvidence = (cluster: FakeCluster) =>
@@ -45,7 +75,7 @@ const withoutEvidence = (cluster: FakeCluster) =>
 describe('a drill', () => {
   it.each(DRILL_KINDS)('of kind %s begins and ends with a healthy pair, a query and a verdict', async (kind) => {
     const { result: progress, cluster } = await withCluster(async (worker): Promise<Progress> =>
-      (await worker.start('failoverDrill', input({ kind }))).result(),
+      (await worker.start('failoverDrill', drillInput(kind))).result(),
     );
 
     expect(progress.state).toBe('completed');
@@ -97,9 +127,84 @@ describe('a drill', () => {
         'releaseToPacemaker/hadb01',
       ],
     ],
-  ])('of kind %s breaks and repairs in this order', async (kind, expected) => {
+    ['database-kill', ['readFaultTarget/hadb01', 'injectFault/hadb01', 'awaitServedAgain/hadb01']],
+    ['database-hang', ['readFaultTarget/hadb01', 'injectFault/hadb01', 'awaitServedAgain/hadb01', 'endFault/hadb01']],
+    [
+      'node-crash',
+      [
+        'readFaultTarget/hadb01',
+        'injectFault/hadb01',
+        'awaitPrimary/hadb02',
+        'awaitCrashed/hadb01',
+        'submitStart/hadb01',
+        'awaitNodeReachable/hadb01',
+      ],
+    ],
+    [
+      'secondary-loss',
+      [
+        'readFaultTarget/hadb01',
+        'readPowerCutGate/hadb02',
+        'submitPowerOff/hadb02',
+        'awaitSurvivor/hadb01',
+        'submitStart/hadb02',
+        'awaitNodeReachable/hadb02',
+      ],
+    ],
+    [
+      'node-freeze-short',
+      [
+        'checkFreezable',
+        'freezeNode/hadb01',
+        'awaitNothingMoves/hadb01',
+        'thawNode/hadb01',
+        'awaitFencingSettled/hadb02',
+      ],
+    ],
+    ['node-freeze', ['checkFreezable', 'freezeNode/hadb01', 'awaitOneSurvivor/hadb01', 'thawNode/hadb01']],
+    [
+      'network-partition',
+      [
+        'readFaultTarget/hadb01',
+        'injectFault/hadb01',
+        'awaitOneSurvivor/hadb01',
+        'endFault/hadb01',
+        'awaitFencingSettled/hadb02',
+      ],
+    ],
+    [
+      'network-loss',
+      ['readFaultTarget/hadb01', 'injectFault/hadb02', 'injectFault/hadb01', 'awaitNothingMoves/hadb01'],
+    ],
+    ['disk-error', ['readFaultTarget/hadb01', 'injectFault/hadb01', 'awaitServedDiskless/hadb01', 'endFault/hadb01']],
+    [
+      'fence-loss',
+      [
+        'readFaultTarget/hadb01',
+        'injectFault/hadb02',
+        'injectFault/hadb01',
+        'readPowerCutGate/hadb01',
+        'submitPowerOff/hadb01',
+        'awaitNothingPromoted/hadb02',
+        'endFault/hadb02',
+        'endFault/hadb01',
+        'awaitFencingSettled/hadb02',
+      ],
+    ],
+    [
+      'double',
+      [
+        'readPowerCutGate/hadb01',
+        'submitPowerOff/hadb01',
+        'awaitPrimary/hadb02',
+        'readSurvivorCutGate/hadb02',
+        'submitPowerOff/hadb02',
+        'awaitNothingPromoted/hadb02',
+      ],
+    ],
+  ] as const)('of kind %s breaks and repairs in this order', async (kind, expected) => {
     const { cluster } = await withCluster(async (worker) =>
-      (await worker.start('failoverDrill', input({ kind }))).result(),
+      (await worker.start('failoverDrill', drillInput(kind))).result(),
     );
 
     const names = [...new Set(expected.map((call) => call.split('/')[0] ?? ''))];
@@ -120,7 +225,7 @@ describe('a drill', () => {
   it.each(DRILL_KINDS)('of kind %s that is stopped right before its fault breaks nothing', async (kind) => {
     const { result: error, cluster } = await withCluster(async (worker, cluster) => {
       cluster.answers['readDrillPermission'] = [succeed, failWith('DrillsForbidden', 'drills are stopped')];
-      return failureOf(await worker.start('failoverDrill', input({ kind })));
+      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
     });
 
     expect(error.type).toBe('DrillsForbidden');
@@ -160,11 +265,23 @@ describe('a drill', () => {
     ['node-shutdown', 'submitStart/hadb01', 'start'],
     ['switchover', 'clearMove/hadb02', 'clear-move'],
     ['manual', 'startPacemaker/hadb01', 'start-pacemaker'],
-  ])('of kind %s whose fault goes wrong puts it right and ends its writer', async (kind, repair, step) => {
+    ['database-hang', 'endFault/hadb01', 'mend'],
+    ['node-crash', 'submitStart/hadb01', 'start'],
+    ['secondary-loss', 'submitStart/hadb02', 'start'],
+    ['node-freeze-short', 'thawNode/hadb01', 'thaw'],
+    ['node-freeze', 'thawNode/hadb01', 'thaw'],
+    ['network-partition', 'endFault/hadb01', 'mend'],
+    ['network-loss', 'endFault/hadb02', 'mend'],
+    ['network-loss-heavy', 'endFault/hadb01', 'mend'],
+    ['disk-error', 'endFault/hadb01', 'mend'],
+    ['fence-loss', 'submitStart/hadb01', 'start'],
+    ['double', 'submitStart/hadb01', 'start'],
+  ] as const)('of kind %s whose fault goes wrong puts it right and ends its writer', async (kind, repair, step) => {
     const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-      cluster.answers['awaitPrimary'] = [failWith('AssertionFailed', 'nobody took over')];
-      cluster.answers['take'] = [failWith('AssertionFailed', 'nobody took over')];
-      return failureOf(await worker.start('failoverDrill', input({ kind })));
+      for (const wait of ['take', ...OUTCOMES]) {
+        cluster.answers[wait] = [failWith('AssertionFailed', 'nobody took over')];
+      }
+      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
     });
 
     expect(error.type).toBe('AssertionFailed');
@@ -173,6 +290,126 @@ describe('a drill', () => {
     expect(cluster.order().slice(-2)).toEqual(['recordClusterState', 'writeDrillReport']);
     expect(stepOf(progressIn(error), `${kind}-undo-${step}`).state).toBe('done');
     expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
+  });
+
+  it.each(NEED_FENCING)('of kind %s is refused in a cluster without fencing, and breaks nothing', async (kind) => {
+    const { result: error, cluster } = await withCluster(async (worker) =>
+      failureOf(
+        await worker.start('failoverDrill', input({ kind, specification: { ...specificationFor(), fencing: 'none' } })),
+      ),
+    );
+
+    expect(error.type).toBe('GateNotMet');
+    expect(error.message).toContain(`a drill of kind ${kind} needs fencing`);
+    expect(among(cluster, [...FAULTS, 'startWriter', 'readDrillGate'])).toEqual([]);
+  });
+
+  it.each(['node-freeze', 'node-freeze-short'] as const)(
+    'of kind %s is refused where nobody can freeze a machine, before anything is written',
+    async (kind) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        cluster.answers['checkFreezable'] = [failWith('GateNotMet', 'nobody here can freeze a machine')];
+        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      });
+
+      expect(error.type).toBe('GateNotMet');
+      expect(among(cluster, [...FAULTS, 'startWriter'])).toEqual([]);
+    },
+  );
+
+  it.each(['database-kill', 'database-hang', 'node-crash', 'network-partition', 'disk-error', 'fence-loss'] as const)(
+    'of kind %s breaks nothing when its target is not what it was at the gate',
+    async (kind) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        cluster.answers['readFaultTarget'] = [failWith('GuardRefused', 'the primary is hadb02, not hadb01')];
+        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      });
+
+      expect(error.type).toBe('GuardRefused');
+      expect(among(cluster, FAULTS)).toEqual([]);
+      expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+    },
+  );
+
+  it('that is terminated right after its fault undoes nothing: what ends the fault then is the timer that was ordered with it', async () => {
+    const injected: unknown[] = [];
+    const { cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['injectFault'] = [
+        async (step) => {
+          injected.push((step as FakeStep & { fault?: unknown }).fault);
+          return { result: 'changed', observed: '' };
+        },
+      ];
+      cluster.answers['awaitOneSurvivor'] = [hangUntilCancelled];
+      const handle = await worker.start('failoverDrill', drillInput('network-partition'));
+      await eventually(async () => expect(cluster.order()).toContain('awaitOneSurvivor/hadb01'));
+      await handle.terminate('by the test');
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'TerminatedFailure' } });
+    });
+
+    expect(among(cluster, ['endFault', 'submitStart'])).toEqual([]);
+    expect(injected).toEqual([
+      { fault: 'partition', peerAddress: '10.10.10.5', undoSeconds: expect.any(Number) as number },
+    ]);
+  });
+
+  it.each([
+    ['secondary-loss', 'awaitSurvivor', { at: 1, pid: 101 }, 'nothing moved'],
+    ['network-loss', 'awaitNothingMoves', { at: 1, looks: 9, moved: ['a node was fenced'] }, 'nothing moved'],
+    [
+      'network-loss-heavy',
+      'awaitNothingMoves',
+      { at: 1, looks: 9, moved: [], twoPrimaries: true },
+      'never two primaries',
+    ],
+    ['node-freeze-short', 'awaitNothingMoves', { at: 1, looks: 9, moved: ['a node was fenced'] }, 'nothing moved'],
+    [
+      'network-partition',
+      'awaitOneSurvivor',
+      { at: 1, survivor: 'hadb02', lost: 'hadb01' },
+      'one survivor: the primary, the other node off',
+    ],
+    [
+      'node-freeze',
+      'awaitOneSurvivor',
+      { at: 1, survivor: 'hadb01', lost: 'hadb02' },
+      'one survivor, the frozen node off',
+    ],
+    [
+      'fence-loss',
+      'awaitNothingPromoted',
+      { at: 1, looks: 9, promoted: ['DRBD is promoted on hadb02'], asks: ['x'] },
+      'nothing promoted',
+    ],
+    ['double', 'awaitNothingPromoted', { at: 1, looks: 9, promoted: [], asks: [] }, 'a person is asked'],
+    [
+      'database-hang',
+      'awaitServedAgain',
+      { at: Date.now() + 3_600_000, serving: 'hadb01' },
+      'served again within 35 s',
+    ],
+  ] as const)('of kind %s fails when %s shows what must not be (%j)', async (kind, activity, seen, check) => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers[activity] = [async () => ({ result: 'unchanged', observed: '', ...seen })];
+      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+    });
+
+    expect(error.type).toBe('AssertionFailed');
+    expect(error.message).toContain(`failed: ${check}`);
+    const failed = progressIn(error).verdict?.checks.filter(({ passed }) => !passed);
+    expect(failed?.map(({ name }) => name)).toEqual([check]);
+    expect(cluster.order()).toContain('awaitPairHealthy/hadb02');
+  });
+
+  it('of which nothing could be seen is unknown, not passed', async () => {
+    const { result: error } = await withCluster(async (worker, cluster) => {
+      cluster.answers['awaitNothingMoves'] = [
+        async () => ({ result: 'unchanged', observed: '', at: 1, looks: 0, moved: [], twoPrimaries: false }),
+      ];
+      return failureOf(await worker.start('failoverDrill', drillInput('network-loss')));
+    });
+
+    expect(progressIn(error).verdict).toMatchObject({ passed: false, unknown: true });
   });
 
   it('that is cancelled while nobody has taken over yet starts the machine again and ends as cancelled', async () => {
@@ -207,7 +444,7 @@ describe('a drill', () => {
 
 describe('the report of a drill', () => {
   /** Notes what the report was given. */
-  async function drillWith(kind: string, prepare: (cluster: FakeCluster) => void = () => undefined) {
+  async function drillWith(kind: DrillKind, prepare: (cluster: FakeCluster) => void = () => undefined) {
     const reports: DrillReportStep[] = [];
     const { result, cluster } = await withCluster(async (worker, cluster) => {
       cluster.answers['writeDrillReport'] = [
@@ -217,7 +454,7 @@ describe('the report of a drill', () => {
         },
       ];
       prepare(cluster);
-      const handle = await worker.start('failoverDrill', input({ kind }));
+      const handle = await worker.start('failoverDrill', drillInput(kind));
       const error = await handle.result().then(
         () => undefined,
         (thrown: unknown) => thrown,

@@ -104,5 +104,5 @@ export async function startTemporalForTests(
 
 /** Each test its own cluster: they share one server, and the lock is a name on it. */
 export function specificationFor(name = `c${randomUUID().slice(0, 8)}`): ClusterSpecificationInput {
-  return { name, network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] } };
+  return { name, network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] }, fencing: 'none' };
 }

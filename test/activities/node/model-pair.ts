@@ -45,6 +45,7 @@ export interface ModelPair {
 }
 
 export const specification = ClusterSpecification.parse({
+  fencing: 'none',
   network: { clients: ['10.0.0.0/8'], administrators: ['10.0.0.0/8'] },
 });
 

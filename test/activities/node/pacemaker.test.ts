@@ -27,6 +27,23 @@ const { secrets } = createModelPair();
 const profile = databaseProfile(specification.database.engine);
 const timing = timingOf(specification);
 const configured = { ...step('hadb01', 'configuration'), platform: DEBIAN_12 };
+const builtRead = renderBuiltRead(`${timing.pacemaker.firstStartDcDeadtimeSeconds}s`);
+const HEALTHY = readFileSync(
+  join(__dirname, '..', '..', 'cluster', 'cib', 'captured', 'crm_mon-2.1.5-healthy.xml'),
+  'utf8',
+);
+const QUORUM = `Node ID:          1
+Quorate:          Yes
+Expected votes:   2
+Total votes:      2
+
+Membership information
+----------------------
+    Nodeid      Votes Name
+         1          1 hadb01 (local)
+         2          1 hadb02
+`;
+const FIRST_START = 'cib=ours\nseeded=yes\npacemaker=active\n';
 const refusal = (work: () => Promise<unknown>) =>
   runActivity(work).then(
     () => 'not refused',
@@ -34,14 +51,13 @@ const refusal = (work: () => Promise<unknown>) =>
   );
 
 describe('the configuration for the first start', () => {
-  const built = renderBuiltRead(`${timing.pacemaker.firstStartDcDeadtimeSeconds}s`);
   const serving = `bootId=7ea49b58-0948-4754-8981-71b190e1a4d6
 mountedFrom=/dev/drbd1\nserverPid=4711\nserverAnswers=yes\nprobe=answered\nmodule=loaded\ndrbd:\n${events2()}`;
 
   it.each(['hadb01', 'hadb02'])('is not written where %s has that of another cluster', async (foreign) => {
     const { sessions, changes } = answeringNodes((node) => ({
       reads: {
-        [built]: node === foreign ? 'cib=foreign\n' : '',
+        [builtRead]: node === foreign ? 'cib=foreign\n' : '',
         [renderRuntimeRead({ socket: profile.socket })]: serving,
       },
     }));
@@ -77,9 +93,65 @@ describe('the maintenance of the first start', () => {
   const swap = (answer: () => { code: number; stderr?: string }) =>
     new Proxy({}, { get: () => answer, has: () => true }) as Record<string, () => { code: number }>;
 
+  describe('with a node that was reset before it was told to start Pacemaker at boot', () => {
+    const managed = renderCibForSimulation({ ...input, mode: 'managed' });
+    function pairWithoutPeer(start: string, seeded: string) {
+      const now = { peerRuns: false, cib: start };
+      const handOver = () => {
+        now.cib = managed;
+        return { code: 0 };
+      };
+      const startPeer = () => {
+        now.peerRuns = true;
+        return { code: 0 };
+      };
+      const known: Record<string, () => { code: number }> = {
+        [renderCorosyncStart()]: () => ({ code: 0 }),
+        [renderPacemakerStart()]: startPeer,
+      };
+      const nodes = answeringNodes((node) => ({
+        reads: {
+          [builtRead]: () => ({
+            stdout: `cib=ours\n${seeded}${node === 'hadb01' || now.peerRuns ? 'pacemaker=active\n' : ''}`,
+          }),
+          [renderMembershipRead()]: QUORUM,
+          [readCrmMon()]: HEALTHY,
+          [renderCibRead()]: () => ({ stdout: now.cib }),
+          [renderSimulation()]: simulation('mysqld          monitor=10000 on hadb01'),
+        },
+        changes: new Proxy(known, { get: (all, script: string) => all[script] ?? handOver }),
+      }));
+      return {
+        nodes,
+        end: () => createPacemakerActivities({ sessions: nodes.sessions, secrets }).endMaintenance(configured),
+      };
+    }
+
+    it('is ended once that one is a member again', async () => {
+      const { nodes, end } = pairWithoutPeer(cib, 'seeded=yes\n');
+
+      const outcome = await runActivity(end);
+
+      expect(outcome).toMatchObject({
+        result: 'changed',
+        done: 'started Pacemaker on hadb02; handed the resources over to Pacemaker',
+      });
+      expect(nodes.changes.slice(0, -1)).toEqual([renderCorosyncStart(), renderPacemakerStart()]);
+      expect(nodes.changes).toHaveLength(3);
+    });
+
+    it('is left as it is where it has ended already: then somebody has stopped Pacemaker there', async () => {
+      const { nodes, end } = pairWithoutPeer(managed, '');
+
+      expect(await runActivity(end)).toMatchObject({ result: 'unchanged' });
+      expect(nodes.changes).toEqual([]);
+    });
+  });
+
   it('is not ended while Pacemaker would stop or demote anything', async () => {
     const { sessions, changes } = answeringNodes(() => ({
       reads: {
+        [builtRead]: FIRST_START,
         [renderCibRead()]: cib,
         [renderSimulation()]: simulation('mysqld          stop on hadb01', 'drbd_mysql      demote on hadb01'),
       },
@@ -97,7 +169,11 @@ describe('the maintenance of the first start', () => {
 
   it('is planned anew each time that somebody has changed the configuration meanwhile, and given up after ten', async () => {
     const { sessions, reads, changes } = answeringNodes(() => ({
-      reads: { [renderCibRead()]: cib, [renderSimulation()]: simulation('mysqld          monitor=10000 on hadb01') },
+      reads: {
+        [builtRead]: FIRST_START,
+        [renderCibRead()]: cib,
+        [renderSimulation()]: simulation('mysqld          monitor=10000 on hadb01'),
+      },
       changes: swap(() => ({ code: 103, stderr: 'Update was older than existing configuration\n' })),
     }));
 
@@ -113,23 +189,7 @@ describe('the maintenance of the first start', () => {
 });
 
 describe('between the first start and the end of maintenance', () => {
-  const builtRead = renderBuiltRead(`${timing.pacemaker.firstStartDcDeadtimeSeconds}s`);
   const runtimeRead = renderRuntimeRead({ socket: profile.socket });
-  const adopted = readFileSync(
-    join(__dirname, '..', '..', 'cluster', 'cib', 'captured', 'crm_mon-2.1.5-healthy.xml'),
-    'utf8',
-  );
-  const quorum = `Node ID:          1
-Quorate:          Yes
-Expected votes:   2
-Total votes:      2
-
-Membership information
-----------------------
-    Nodeid      Votes Name
-         1          1 hadb01 (local)
-         2          1 hadb02
-`;
   const adoption = step('hadb01', 'await-members-online');
   const startServer = renderStartServer(profile);
 
@@ -145,8 +205,8 @@ Membership information
         [runtimeRead]: () => ({
           stdout: `bootId=b\nmountedFrom=/dev/drbd1\n${now.server ? 'serverPid=4711\nserverAnswers=yes\n' : ''}probe=answered\nmodule=loaded\ndrbd:\n${events2()}`,
         }),
-        [renderMembershipRead()]: quorum,
-        [readCrmMon()]: adopted,
+        [renderMembershipRead()]: QUORUM,
+        [readCrmMon()]: HEALTHY,
       },
       changes: {
         [startServer]: () => {

@@ -6,16 +6,16 @@ import {
   renderConstraintsRead,
   renderMovePrimary,
   renderPacemakerStop,
-  renderShutdown,
   renderStandbyOff,
   renderStandbyOn,
   renderStandbyRead,
 } from '../../../cluster/node/drill-moves';
+import { renderFault, type NodeFault } from '../../../cluster/node/faults';
 import { renderRefresh } from '../../../cluster/node/pacemaker-moves';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
 import { timingOf } from '../../../cluster/timing';
 import { realTools, type RealTools } from '../real-tools';
-import { DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
+import { AZURE_FENCING, DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
 
 const HEALTHY = `exists resource name:r0 role:Primary suspended:no
 exists connection name:r0 peer-node-id:1 conn-name:hadb02 local:ipv4:10.10.10.4:7789 peer:ipv4:10.10.10.5:7789 connection:Connected role:Secondary
@@ -58,14 +58,22 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
           '/events2': drbd,
           '/usr/local/bin/drbdsetup': '#!/bin/sh\ncat /events2\n',
           '/usr/local/bin/pidof': '#!/bin/sh\necho 42\n',
+          // Debian's alternatives are made by scripts that did not run in this tree.
+          '/usr/local/bin/awk': '#!/bin/sh\nexec mawk "$@"\n',
+          '/usr/local/bin/uname': '#!/bin/sh\necho hadb01\n',
+          '/var/lib/cloud/data/instance-id': `${VM_ID}\n`,
           '/usr/local/bin/systemctl':
-            '#!/bin/sh\n[ "$1" != is-system-running ] || { echo running; exit 0; }\necho "systemctl $*" >>/tmp/calls\n',
+            '#!/bin/sh\ncase $1 in is-system-running) echo running; exit ;; list-units) exit ;; esac\necho "systemctl $*" >>/tmp/calls\n',
           '/usr/local/bin/systemd-run': '#!/bin/sh\necho "systemd-run $*" >>/tmp/calls\n',
         },
       },
     );
   };
 
+  const VM_ID = '5c2d1f8e-3b7a-4d0e-9f61-2a8b4c6d7e90';
+  const faultOf = (fault: NodeFault) =>
+    renderFault(fault, { node: 'hadb01', peer: 'hadb02', vmId: VM_ID, role: 'Primary' });
+  const shutdown = faultOf({ fault: 'shutdown' });
   const move = renderMovePrimary({ to: 'hadb02' });
   const standbyOn = renderStandbyOn({ node: 'hadb01', peer: 'hadb02' });
 
@@ -103,9 +111,52 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
   });
 
   it('order a shutdown that leaves time for the answer', () => {
-    const { stdout } = inNode([renderShutdown({ peer: 'hadb02' })]);
+    const { stdout } = inNode([shutdown]);
 
     expect(stdout).toMatch(/exit 0\ncalls\nsystemd-run .*--on-active=1s .*systemctl poweroff\n/);
+  });
+
+  const partition = faultOf({ fault: 'partition', peerAddress: '10.10.10.5', undoSeconds: 60 });
+  const fenced = renderCibForSimulation({
+    ...cib,
+    specification: specificationOf({ fencing: 'azure' }),
+    timing: timingOf(specificationOf({ fencing: 'azure' })),
+    fencing: AZURE_FENCING,
+  });
+
+  it('cut a link only in a cluster that fences, and holds the loser of a race back', () => {
+    const without = inNode([partition]);
+    const within = inNode([partition], { cibText: fenced });
+    const undelayed = inNode([partition], {
+      cibText: fenced.replace(/(name="priority-fencing-delay" value=)"[^"]*"/, '$1"0"'),
+    });
+
+    expect(without.stderr).toContain('the cluster does not fence');
+    expect(undelayed.stderr).toContain('no priority-fencing-delay');
+    // These tools have no nft: the last guard of all, after the cluster's own.
+    expect(within.stderr).toContain('nft is not installed here');
+    expect([without, within, undelayed].map(({ stdout }) => /^exit (\d+)$/m.exec(stdout)?.[1])).toEqual(
+      Array(3).fill(String(EXIT.guardRefused)),
+    );
+  });
+
+  it('let go of a disk, and attach it again, in words that the real drbdadm knows', () => {
+    const resource = `resource r0 {
+  device /dev/drbd1;
+  disk /dev/loop0;
+  meta-disk internal;
+  on hadb01 { address 10.10.10.4:7789; }
+  on hadb02 { address 10.10.10.5:7789; }
+}
+`;
+    const { stdout } = tools.run(
+      `for words in "detach --force" attach; do drbdadm -c /r0.conf -d $words r0; echo "exit $?"; done`,
+      { files: { '/r0.conf': resource } },
+    );
+
+    expect(stdout).toMatch(
+      /^drbdsetup\S* detach \S+ --force\nexit 0\n(?:drbdmeta .*\n)?drbdsetup\S* attach .*\nexit 0\n$/,
+    );
   });
 
   const offline = renderCibForSimulation(cib).replace(
@@ -143,7 +194,7 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
       'not connected',
     ],
   ] as const)('are refused while %s', (_why, state, code, text) => {
-    const { stdout, stderr } = inNode([move, standbyOn, renderShutdown({ peer: 'hadb02' })], state);
+    const { stdout, stderr } = inNode([move, standbyOn, shutdown], state);
 
     expect(stdout.match(/^exit .*$/gm)).toEqual(Array(3).fill(`exit ${code}`));
     expect(stderr).toContain(text);
@@ -167,6 +218,16 @@ crm_simulate -x /tmp/two.xml -S -O /tmp/cib.xml >/dev/null`;
 logger() { echo "logger $*" >>/tmp/calls; }
 ${script}`;
 
+  /** Has crm_mon tell of these, beside what it sees. */
+  const fencings = (...events: string[]) => `cat >/usr/local/bin/crm_mon <<'EOF'
+#!/bin/sh
+/usr/sbin/crm_mon "$@" | sed 's|<status |<fence_history status="0">${events.map((event) => `<fence_event ${event}/>`).join('')}</fence_history><status |'
+EOF
+chmod 0755 /usr/local/bin/crm_mon`;
+  const FAILED = 'status="failed" action="off" target="hadb02" completed="2026-11-22 18:23:53.5Z"';
+  const shot = (at: string, who = 'hadb01', target = 'hadb02') =>
+    `status="success" action="off" target="${target}" delegate="${who}" completed="2026-11-22 18:${at}.1Z"`;
+
   it('clean up a monitor that failed and is over, and leave the reason in the log first', () => {
     const { stdout } = inNode([failed('mysqld_monitor_10000@hadb01=1'), noting(cleanUp)]);
 
@@ -176,17 +237,23 @@ crm_resource --cleanup --resource mysqld --node hadb01
 `);
   });
 
+  it('clean up after a fencing that failed and was made good since', () => {
+    const { stdout } = inNode([
+      failed('mysqld_monitor_10000@hadb01=1'),
+      fencings(shot('30:00'), FAILED),
+      noting(cleanUp),
+    ]);
+
+    expect(stdout).toContain('crm_resource --cleanup --resource mysqld --node hadb01');
+  });
+
   it('clean up in words that the tool knows', () => {
     const { stderr } = inNode([failed('mysqld_monitor_10000@hadb01=1'), `logger() { :; }\n${cleanUp}`]);
 
     expect(stderr).toContain('Dry run: skipping clean-up of mysqld on hadb01');
   });
 
-  const failedFencing = `cat >/usr/local/bin/crm_mon <<'EOF'
-#!/bin/sh
-/usr/sbin/crm_mon "$@" | sed 's|<status |<fence_history status="0"><fence_event status="failed" action="reboot" target="hadb02"/></fence_history><status |'
-EOF
-chmod 0755 /usr/local/bin/crm_mon`;
+  const failedFencing = fencings('status="failed" action="reboot" target="hadb02"');
   const failedStop = `sed -i 's/\\(id="mysqld_last_failure_0" operation_key="mysqld_\\)monitor_10000" operation="monitor"/\\1stop_0" operation="stop"/' /tmp/cib.xml`;
   it.each([
     ['a stop has failed', failedStop, 'task="stop"'],
@@ -197,6 +264,22 @@ chmod 0755 /usr/local/bin/crm_mon`;
     ],
     ['a start has failed elsewhere', failed('mysqld_start_0@hadb02=1'), 'another operation than a monitor has failed'],
     ['a fencing has not succeeded', failedFencing, 'a fencing has not succeeded'],
+    ['a fencing has failed since one that succeeded', fencings(FAILED, shot('20:00')), 'a fencing has not succeeded'],
+    [
+      'a fencing of the other node alone has succeeded since',
+      fencings(shot('30:00', 'hadb02', 'hadb01'), FAILED),
+      'a fencing has not succeeded',
+    ],
+    [
+      'only a person has said since that the node is off',
+      fencings(shot('30:00', 'a human'), FAILED),
+      'a fencing has not succeeded',
+    ],
+    [
+      'a fencing is under way',
+      fencings('status="pending" action="off" target="hadb02"', shot('30:00')),
+      'a fencing has not succeeded',
+    ],
     [
       'the cluster is in maintenance',
       `sed -i 's/\\(name="maintenance-mode" value=\\)"false"/\\1"true"/' /tmp/cib.xml`,

@@ -95,7 +95,7 @@ corosync:
     ],
     [
       'a role for fencing without fencing',
-      `fencingRole: ${ROLE}`,
+      `fencing: none\nfencingRole: ${ROLE}`,
       'fencingRole: a role for fencing, and fencing is none',
     ],
     ['a nested slip', 'database: {engin: mysql}', 'did you mean "engine"?'],

@@ -7,6 +7,7 @@ const OVERLAY = join(IMAGES, 'overlay');
 
 const scripts = [
   join(IMAGES, 'customize.sh'),
+  join(IMAGES, 'py3compile'),
   ...readdirSync(join(OVERLAY, 'usr/lib/hadb-lab')).map((name) => join(OVERLAY, 'usr/lib/hadb-lab', name)),
 ];
 

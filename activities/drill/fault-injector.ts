@@ -1,0 +1,83 @@
+import { request } from 'node:https';
+import { HadbError } from '../../cluster/errors';
+import { messageOf } from '../../processes/error-message';
+
+/**
+ * Faults from outside the nodes that no cloud offers on request. Everything else a node does to itself, or Azure does to its machine, wherever it runs.
+ */
+export interface FaultInjector {
+  /** `nodes`: only what nodes and Azure offer. `lab`: besides, what the endpoint of `HADB_FAULTS_ENDPOINT` offers. */
+  readonly kind: 'nodes' | 'lab';
+  /**
+   * Stops a running machine, named by its VM id, for that long; it goes on by itself afterwards, whatever becomes of this worker.
+   * Errors: GateNotMet where nobody can, NotReady, BadRequest.
+   */
+  freeze(vmId: string, seconds: number): Promise<void>;
+  /** Lets it go on now; nothing when it does. Errors as `freeze`. */
+  thaw(vmId: string): Promise<void>;
+}
+
+const LIMIT_MS = 20_000;
+
+export function createFaultInjector(settings: { endpoint?: string; ca?: string }): FaultInjector {
+  const { endpoint, ca } = settings;
+  if (endpoint === undefined) return NODES;
+  const order = async (vmId: string, action: 'pause' | 'resume', body: object): Promise<void> => {
+    const { status, text } = await post(`${endpoint}/machines/${encodeURIComponent(vmId)}/${action}`, body, ca);
+    if (status === 200) return;
+    throw new HadbError(status >= 500 ? 'NotReady' : 'BadRequest', `the machine ${vmId} cannot ${WORDS[action]}`, {
+      subject: vmId,
+      observed: `HTTP ${status}: ${text.slice(0, 300)}`,
+      whatNow: 'Look at the state of the machine, then retry.',
+    });
+  };
+  return {
+    kind: 'lab',
+    freeze: (vmId, seconds) => order(vmId, 'pause', { ttlSeconds: seconds }),
+    thaw: (vmId) => order(vmId, 'resume', {}),
+  };
+}
+
+const WORDS = { pause: 'be frozen', resume: 'be thawed' } as const;
+
+export const cannotFreeze = (): HadbError =>
+  new HadbError('GateNotMet', 'nobody here can freeze a machine: Azure does not offer it', {
+    whatNow:
+      'Make this drill in the lab, or where HADB_FAULTS_ENDPOINT names who can. On Azure node-crash and database-hang come nearest.',
+  });
+const refuse = (): Promise<never> => Promise.reject(cannotFreeze());
+const NODES: FaultInjector = { kind: 'nodes', freeze: refuse, thaw: refuse };
+
+function post(url: string, body: object, ca: string | undefined): Promise<{ status: number; text: string }> {
+  const sent = JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    // The address holds a token: it must not be in an error.
+    const fail = (error: unknown) =>
+      reject(
+        new HadbError('NotReady', `the fault endpoint does not answer: ${messageOf(error)}`, {
+          whatNow: 'Look whether the lab runs ("hadb status"), then retry.',
+        }),
+      );
+    const outgoing = request(
+      url,
+      {
+        method: 'POST',
+        agent: false,
+        timeout: LIMIT_MS,
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) },
+        ...(ca !== undefined && { ca }),
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', fail);
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
+        );
+      },
+    );
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${LIMIT_MS / 1000} s`)));
+    outgoing.on('error', fail);
+    outgoing.end(sent);
+  });
+}

@@ -1,0 +1,156 @@
+import { HadbError } from '../../cluster/errors';
+import { parseIdentity, renderIdentityRead } from '../../cluster/node/access';
+import {
+  describeFault,
+  renderFault,
+  renderFaultEnd,
+  type LastingFault,
+  type NodeFault,
+} from '../../cluster/node/faults';
+import { describeDrbd, isInSync } from '../../cluster/drbd/state';
+import type { StepContext, StepOutcome } from '../../cluster/step';
+import { readPower } from '../azure/power';
+import { createScope } from '../azure/resource-kind';
+import type { AzureDependencies } from '../azure/submission';
+import type { NodeSession, NodeSessions } from '../connections/node-session';
+import { refuseOtherMachine } from '../node/access';
+import { describeCluster, observeCluster, type ObservedCluster } from '../node/cluster-state';
+import { pairOf } from '../node/dependencies';
+import { makeMove, readRuntime } from '../node/runtime';
+import type { NodeStep } from '../step';
+import { cannotFreeze, type FaultInjector } from './fault-injector';
+
+export interface FaultDependencies extends AzureDependencies {
+  sessions: NodeSessions;
+  faults: FaultInjector;
+}
+
+export type DrillRole = 'Primary' | 'Secondary';
+
+/** What is about to be broken, as it is now. */
+export interface FaultTargetFacts {
+  vmId: string;
+  bootId: string;
+  /** Process of the database server; absent where none runs. */
+  pid?: number;
+  /** When it was read (ms since the epoch): a moment before the fault. */
+  at: number;
+}
+
+export function createFaultActivities(dependencies: FaultDependencies) {
+  const { sessions, faults } = dependencies;
+  const power = (step: NodeStep) => readPower(createScope(dependencies, step, step.node));
+
+  return {
+    /**
+     * Right before a fault: the machine of that name is, by its VM id, the one that answers, has the role that is to be broken, and the pair is whole.
+     * Errors: NodeMismatch, GuardRefused.
+     */
+    async readFaultTarget(step: NodeStep & { role: DrillRole }): Promise<StepOutcome & FaultTargetFacts> {
+      const { vmId } = await power(step);
+      const session = await sessions.open(step, step.node);
+      const { cluster, bootId } = await seeTarget(session, { ...step, vmId });
+      const { serverPid } = await readRuntime(session, step);
+      return {
+        result: 'unchanged',
+        observed: `vmId ${vmId}; ${describeCluster(cluster)}${serverPid === undefined ? '' : `; server process ${serverPid}`}`,
+        vmId,
+        bootId,
+        ...(serverPid === undefined ? {} : { pid: serverPid }),
+        at: Date.now(),
+      };
+    },
+
+    /**
+     * Has the node break itself: machine, role and pair are looked at in the same command, and the timer that takes the fault back is armed before.
+     * Made once: a repetition after a lost answer finds it made. Errors: GuardRefused, NotReady.
+     */
+    async injectFault(step: NodeStep & { role: DrillRole; fault: NodeFault }): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      const done = describeFault(step.fault);
+      if (await session.wasDoneBy(step)) return { result: 'changedEarlier', observed: 'the fault was made', done };
+      return { result: 'changed', ...(await breakNode(session, step)), done };
+    },
+
+    /** Orders the shutdown from inside; the machine is still up when this returns. Errors: GuardRefused, NotReady. */
+    async orderShutdown(step: NodeStep): Promise<StepOutcome> {
+      const session = await sessions.open(step, step.node);
+      const fault = { fault: 'shutdown' } as const;
+      const { observed } = await breakNode(session, { ...step, role: 'Primary', fault });
+      return { result: 'changed', observed, done: describeFault(fault) };
+    },
+
+    /** Takes a fault back before its timer does; one that ended with its machine needs nothing. May come twice. */
+    async endFault(step: NodeStep & { fault: LastingFault }): Promise<StepOutcome> {
+      const { state } = await power(step);
+      if (state !== 'running')
+        return { result: 'unchanged', observed: `the machine is ${state}: no fault outlasts it` };
+      const session = await sessions.open(step, step.node);
+      const { stdout } = await session.change(step, renderFaultEnd(step.fault));
+      const ended = stdout.split('\n').filter((word) => word !== '');
+      if (ended.includes('fault')) {
+        return { result: 'changed', observed: describeFault(step.fault), done: 'took the fault back' };
+      }
+      const observed = ended.includes('timer') ? 'the fault was gone, its timer was not' : 'neither fault nor timer';
+      return { result: 'unchanged', observed };
+    },
+
+    /** Errors: GateNotMet where machines cannot be frozen. */
+    async checkFreezable(step: StepContext): Promise<StepOutcome> {
+      if (faults.kind === 'nodes') throw cannotFreeze();
+      return { result: 'unchanged', observed: `machines of ${step.specification.name} can be frozen from outside` };
+    },
+
+    /** Freezes the machine for `seconds`, under the guard of `readFaultTarget` right before. Errors: NodeMismatch, GuardRefused, NotReady, GateNotMet. */
+    async freezeNode(step: NodeStep & { role: DrillRole; seconds: number }): Promise<StepOutcome & { at: number }> {
+      const { vmId } = await power(step);
+      const session = await sessions.open(step, step.node);
+      const { cluster } = await seeTarget(session, { ...step, vmId });
+      const at = Date.now();
+      await faults.freeze(vmId, step.seconds);
+      const done = `froze the machine for ${step.seconds} s; it goes on by itself`;
+      return { result: 'changed', observed: `vmId ${vmId}; ${describeCluster(cluster)}`, done, at };
+    },
+
+    /** Lets a frozen machine go on; one that is off needs nothing. Errors: NotReady. */
+    async thawNode(step: NodeStep): Promise<StepOutcome> {
+      const { state, vmId } = await power(step);
+      if (state !== 'running') return { result: 'unchanged', observed: `the machine is ${state}` };
+      await faults.thaw(vmId);
+      return { result: 'changed', observed: `vmId ${vmId} is ${state}`, done: 'let the machine go on' };
+    },
+  };
+
+  async function breakNode(
+    session: NodeSession,
+    step: NodeStep & { role: DrillRole; fault: NodeFault },
+  ): Promise<Pick<StepOutcome, 'observed'>> {
+    const { peer } = pairOf(step, step.node);
+    const { vmId } = await power(step);
+    await makeMove(session, step, renderFault(step.fault, { node: step.node, peer: peer.name, vmId, role: step.role }));
+    return { observed: `${step.node} (vmId ${vmId}) was ${step.role} in a pair that was whole` };
+  }
+}
+
+/** Errors: NodeMismatch, GuardRefused. */
+export async function seeTarget(
+  session: NodeSession,
+  step: NodeStep & { role: DrillRole; vmId: string },
+): Promise<{ cluster: ObservedCluster; bootId: string }> {
+  const { self, peer } = pairOf(step, step.node);
+  const identity = parseIdentity((await session.read(renderIdentityRead())).stdout);
+  refuseOtherMachine(step, identity, self.address);
+  const cluster = await observeCluster(session, step);
+  const wanted = step.role === 'Primary' ? step.node : peer.name;
+  const problems = [
+    ...(cluster.primary === wanted ? [] : [`the primary is ${cluster.primary ?? 'nowhere'}, not ${wanted}`]),
+    ...(isInSync(cluster.drbd) ? [] : [`DRBD on ${step.node}: ${describeDrbd(cluster.drbd)}`]),
+    ...cluster.problems,
+  ];
+  if (problems.length === 0) return { cluster, bootId: identity.bootId };
+  throw new HadbError('GuardRefused', `nothing is done to ${step.node}: ${problems.join('; ')}`, {
+    subject: step.node,
+    observed: describeCluster(cluster),
+    whatNow: 'The cluster has changed since the drill began. Put right what is named, then begin another drill.',
+  });
+}

@@ -1,0 +1,224 @@
+import { createFaultActivities } from '../../../activities/drill/faults';
+import { createFaultInjector, type FaultInjector } from '../../../activities/drill/fault-injector';
+import { createPowerActivities } from '../../../activities/drill/power';
+import { isHadbError, type HadbError } from '../../../cluster/errors';
+import { renderFault, renderFaultEnd, type LastingFault } from '../../../cluster/node/faults';
+import { runActivity, step } from '../node/model-pair';
+import { ALONE, createSeenPair, CUT_OFF, MOVED, TAKEN_OVER, VM_IDS, type SeenPair } from './seen-pair';
+
+/** What breaks a node: the machine and its role are looked at right before, and nothing is broken twice. */
+
+let pair: SeenPair;
+let frozen: [vmId: string, seconds: number][];
+beforeEach(() => {
+  pair = createSeenPair();
+  frozen = [];
+});
+
+const lab = (): FaultInjector => ({
+  kind: 'lab',
+  freeze: async (vmId, seconds) => void frozen.push([vmId, seconds]),
+  thaw: async (vmId) => void frozen.push([vmId, 0]),
+});
+const activities = (faults = lab()) => createFaultActivities({ ...pair, faults });
+const powerGates = () => createPowerActivities(pair);
+
+async function refusalOf(work: () => Promise<unknown>): Promise<HadbError> {
+  const error: unknown = await runActivity(work).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!isHadbError(error)) throw new Error('nothing was refused', { cause: error });
+  return error;
+}
+
+/** The pair as it must not be, and what is said of it. */
+const WRONG: [string, (pair: SeenPair) => void, string][] = [
+  ['the primary has changed since', ({ hadb01 }) => void (hadb01.crmMon = MOVED), 'the primary is hadb02, not hadb01'],
+  ['the other node has gone since', ({ hadb01 }) => void (hadb01.crmMon = ALONE), 'hadb02 is offline'],
+  ['the other copy is not current', ({ hadb01 }) => void (hadb01.drbd = { peerDisk: 'Outdated' }), 'DRBD on hadb01'],
+  [
+    'another machine has the name',
+    ({ hadb01 }) => void (hadb01.vmId = '00000000-1111-2222-3333-444444444444'),
+    `not ${VM_IDS.hadb01}`,
+  ],
+];
+
+describe('the target of a fault', () => {
+  const read = () => activities().readFaultTarget({ ...step('hadb01', 'target'), role: 'Primary' });
+
+  it('is the machine that is primary now, with its boot and its server', async () => {
+    expect(await runActivity(read)).toMatchObject({
+      result: 'unchanged',
+      vmId: VM_IDS.hadb01,
+      bootId: 'boot-hadb01',
+      pid: 100,
+      at: expect.any(Number) as number,
+    });
+  });
+
+  it.each(WRONG)('is refused when %s', async (_what, alter, text) => {
+    alter(pair);
+
+    const { code, message } = await refusalOf(read);
+
+    expect(['GuardRefused', 'NodeMismatch']).toContain(code);
+    expect(message).toContain(text);
+  });
+
+  it('may be the secondary, where that is meant', async () => {
+    const seen = await runActivity(() =>
+      activities().readFaultTarget({ ...step('hadb02', 'target'), role: 'Secondary' }),
+    );
+    const error = await refusalOf(() =>
+      activities().readFaultTarget({ ...step('hadb01', 'target'), role: 'Secondary' }),
+    );
+
+    expect(seen).toMatchObject({ vmId: VM_IDS.hadb02 });
+    expect(error.message).toContain('the primary is hadb01, not hadb02');
+  });
+});
+
+describe('a fault', () => {
+  const fault: LastingFault = { fault: 'partition', peerAddress: '10.10.10.5', undoSeconds: 100 };
+  const inject = () => activities().injectFault({ ...step('hadb01', 'break'), role: 'Primary', fault });
+  const end = () => activities().endFault({ ...step('hadb01', 'mend'), fault });
+
+  it('is ordered in one command, with the VM id that Azure has just told', async () => {
+    expect(await runActivity(inject)).toMatchObject({ result: 'changed', done: expect.stringContaining('10.10.10.5') });
+    expect(pair.changes).toEqual([
+      ['hadb01', renderFault(fault, { node: 'hadb01', peer: 'hadb02', vmId: VM_IDS.hadb01, role: 'Primary' })],
+    ]);
+  });
+
+  it('is not made when it was made by a try whose answer was lost', async () => {
+    await runActivity(inject);
+
+    expect(await runActivity(inject)).toMatchObject({ result: 'changedEarlier' });
+    expect(pair.changes).toHaveLength(1);
+  });
+
+  it.each([
+    ['fault\ntimer\n', 'changed', 'took the fault back'],
+    ['timer\n', 'unchanged', undefined],
+    ['', 'unchanged', undefined],
+  ])('is taken back, and what was still there is told (%j)', async (printed, result, done) => {
+    pair.printed = printed;
+
+    const outcome = await runActivity(end);
+
+    expect(outcome.result).toBe(result);
+    expect(outcome.done).toBe(done);
+    expect(pair.changes).toEqual([['hadb01', renderFaultEnd(fault)]]);
+  });
+
+  it('of a machine that is off has ended with it: the node is not asked', async () => {
+    pair.hadb01.power = 'stopped';
+    pair.hadb01.answers = 'silent';
+
+    expect(await runActivity(end)).toMatchObject({
+      result: 'unchanged',
+      observed: 'the machine is stopped: no fault outlasts it',
+    });
+  });
+});
+
+describe('an ordered shutdown', () => {
+  it('carries the VM id as well', async () => {
+    await runActivity(() => activities().orderShutdown(step('hadb01', 'order-shutdown')));
+
+    expect(pair.changes[0]?.[1]).toContain(VM_IDS.hadb01);
+    expect(pair.changes[0]?.[1]).toContain('systemctl poweroff');
+  });
+});
+
+describe('freezing a machine', () => {
+  const freeze = (faults?: FaultInjector) =>
+    activities(faults).freezeNode({ ...step('hadb01', 'freeze'), role: 'Primary', seconds: 1.5 });
+
+  it('is asked of whoever can, by the VM id', async () => {
+    await runActivity(() => freeze());
+
+    expect(frozen).toEqual([[VM_IDS.hadb01, 1.5]]);
+  });
+
+  it.each(WRONG)('is refused when %s', async (_what, alter) => {
+    alter(pair);
+
+    await refusalOf(() => freeze());
+
+    expect(frozen).toEqual([]);
+  });
+
+  it('is refused where nodes and Azure are all there is, before and at the fault', async () => {
+    const nodes = createFaultInjector({});
+
+    const early = await refusalOf(() => activities(nodes).checkFreezable(step('hadb01', 'freezable')));
+    const late = await refusalOf(() => freeze(nodes));
+
+    expect([early.code, late.code]).toEqual(['GateNotMet', 'GateNotMet']);
+    expect(early.details.whatNow).toContain('HADB_FAULTS_ENDPOINT');
+  });
+
+  it('ends early for a machine that still stands, and not for one that is off', async () => {
+    await runActivity(() => activities().thawNode(step('hadb01', 'thaw')));
+    pair.hadb01.power = 'stopped';
+    await runActivity(() => activities().thawNode(step('hadb01', 'thaw')));
+
+    expect(frozen).toEqual([[VM_IDS.hadb01, 0]]);
+  });
+});
+
+describe('the power of a secondary', () => {
+  const gate = () => powerGates().readPowerCutGate({ ...step('hadb02', 'power-off'), role: 'Secondary' });
+
+  it('is cut while it is the secondary of a whole pair', async () => {
+    expect(await runActivity(gate)).toMatchObject({ observed: expect.stringContaining(VM_IDS.hadb02) });
+  });
+
+  it.each<[string, (pair: SeenPair) => void, string]>([
+    ['it is primary by now', ({ hadb02 }) => void (hadb02.crmMon = MOVED), 'the primary is hadb02, not hadb01'],
+    ['its copy is all there is', ({ hadb02 }) => void (hadb02.drbd = CUT_OFF), 'DRBD on hadb02'],
+  ])('is not cut when %s', async (_what, alter, text) => {
+    alter(pair);
+
+    expect((await refusalOf(gate)).message).toContain(text);
+  });
+});
+
+describe('the power of a survivor', () => {
+  const gate = () => powerGates().readSurvivorCutGate(step('hadb02', 'power-off-survivor'));
+  beforeEach(() => {
+    Object.assign(pair.hadb01, { power: 'stopped', answers: 'silent' });
+    Object.assign(pair.hadb02, { crmMon: TAKEN_OVER, drbd: CUT_OFF, pid: 200, serves: true });
+  });
+
+  it('is cut while it serves alone and the other machine is off', async () => {
+    expect(await runActivity(gate)).toMatchObject({ observed: expect.stringContaining(VM_IDS.hadb02) });
+  });
+
+  it.each<[string, (pair: SeenPair) => void, string]>([
+    ['the other machine runs', ({ hadb01 }) => void (hadb01.power = 'running'), 'hadb01 is running, not stopped'],
+    ['it does not serve', ({ hadb02 }) => void (hadb02.crmMon = ALONE), 'it does not serve'],
+    [
+      'its copy is not current',
+      ({ hadb02 }) => void (hadb02.drbd = { ...CUT_OFF, disk: 'Outdated' }),
+      'DRBD on hadb02',
+    ],
+    [
+      'another machine has the name',
+      ({ hadb02 }) => void (hadb02.vmId = '00000000-1111-2222-3333-444444444444'),
+      `not ${VM_IDS.hadb02}`,
+    ],
+  ])('is not cut when %s', async (_what, alter, text) => {
+    alter(pair);
+
+    expect((await refusalOf(gate)).message).toContain(text);
+  });
+
+  it('that was cut by a try whose answer was lost asks nothing of the node', async () => {
+    Object.assign(pair.hadb02, { power: 'stopped', answers: 'silent' });
+
+    expect(await runActivity(gate)).toMatchObject({ observed: 'the machine is stopped' });
+  });
+});

@@ -1,0 +1,66 @@
+import type { Verdict } from '../../cluster/step';
+import { drill as client, nodes } from '../chapters/activities';
+import { seeDrillsAllowed } from '../drill-permission';
+import { recordState } from './evidence';
+import { pairHealthy } from './pair';
+import type { Stage } from './stage';
+import { withWriter } from './writing-client';
+
+/**
+ * The article's manual failover, both ways: Pacemaker is ended on both nodes, the standby first, so that nothing moves by itself; at the end it starts
+ * the database again, where it likes.
+ */
+export async function drillByHand(stage: Stage): Promise<Verdict> {
+  const { run, id, primary, standby } = stage;
+  let byHand = false;
+  return withWriter(stage, 'none', (writer) =>
+    run.withUndo(
+      async () => {
+        await seeDrillsAllowed(run, id('still-allowed'));
+        byHand = true;
+        await stopPacemaker(stage, standby);
+        await stopPacemaker(stage, primary);
+        for (const [from, to, name] of [
+          [primary, standby, 'over'],
+          [standby, primary, 'back'],
+        ] as const) {
+          await run.step({ id: id(`release-${name}`), node: from }, 'Stop the server, unmount, demote', (step) =>
+            nodes.release({ ...step, node: from }),
+          );
+          await run.step({ id: id(`take-${name}`), node: to }, 'Promote, mount, start the server', (step) =>
+            nodes.take({ ...step, node: to }),
+          );
+          await run.step({ id: id(`query-${name}`) }, `Query from outside, the database now on ${to}`, (step) =>
+            client.remoteQuery(step),
+          );
+          if (name === 'over') await recordState(stage, 'during');
+        }
+        await writer.awaitSteady(0);
+        await handBack(stage);
+        byHand = false;
+        return { cleanedUp: await pairHealthy(stage), expectations: [] };
+      },
+      async () => {
+        if (byHand) await handBack({ ...stage, id: (name) => id(`undo-${name}`) });
+      },
+    ),
+  );
+}
+
+async function stopPacemaker({ run, id }: Stage, node: string): Promise<void> {
+  await run.step({ id: id('stop-pacemaker'), node }, 'End Pacemaker, and with it everything on the node', (step) =>
+    client.stopPacemaker({ ...step, node }),
+  );
+}
+
+/** Nothing runs by hand any more when Pacemaker starts: it must not find a server that it did not start. */
+async function handBack({ run, id, primary, standby }: Stage): Promise<void> {
+  for (const node of [standby, primary]) {
+    await run.step({ id: id('release-to-pacemaker'), node }, 'Stop the server there, unmount, demote', (step) =>
+      client.releaseToPacemaker({ ...step, node }),
+    );
+  }
+  await run.onBothNodes(({ name: node }) =>
+    run.step({ id: id('start-pacemaker'), node }, 'Start Pacemaker', (step) => nodes.startPacemaker({ ...step, node })),
+  );
+}

@@ -1,0 +1,71 @@
+import { log } from '@temporalio/workflow';
+import type { StepOutcome, Verdict } from '../../cluster/step';
+import { drill as client } from '../chapters/activities';
+import { describeFailure, isCancelOfTheRun } from '../failures';
+import type { Run } from '../runbook';
+import type { NotedForReport, Stage } from './stage';
+
+/** What a drill writes down: it changes no verdict, and a drill goes on without it. */
+
+export async function withReport(
+  { run, kind, id, drill }: Pick<Stage, 'run' | 'kind' | 'id' | 'drill'>,
+  work: (noted: NotedForReport) => Promise<Verdict>,
+): Promise<Verdict> {
+  const noted: NotedForReport = {};
+  const firstStep = run.steps.length;
+  return run.withUndo(
+    async () => {
+      try {
+        noted.verdict = await work(noted);
+        return noted.verdict;
+      } catch (error) {
+        if (isCancelOfTheRun(error)) noted.cancelled = true;
+        else noted.failure = describeFailure(error);
+        throw error;
+      }
+    },
+    async () => {
+      await recordState({ run, id, drill }, 'after');
+      await evidence(run, id('report'), 'Write the report of the drill', async (step) =>
+        client.writeDrillReport({ ...step, drill, kind, ...noted, steps: run.steps.slice(firstStep) }),
+      );
+    },
+  );
+}
+
+/** What the nodes say of themselves, for the report. */
+export async function recordState(
+  { run, id, drill }: Pick<Stage, 'run' | 'id' | 'drill'>,
+  when: 'before' | 'during' | 'after',
+): Promise<void> {
+  await evidence(run, id(`state-${when}`), STATE_SENTENCES[when], (step) =>
+    client.recordClusterState({ ...step, drill, when }),
+  );
+}
+
+const STATE_SENTENCES = {
+  before: 'Note what both nodes say, before the fault',
+  during: 'Note what both nodes say, while the fault lasts',
+  after: 'Note what both nodes say, after the drill',
+} as const;
+
+/** A step that only writes something down: when it cannot, that is told, and the drill goes on as if it could. */
+async function evidence(
+  run: Run,
+  id: string,
+  sentence: string,
+  work: Parameters<typeof run.step<StepOutcome>>[2],
+): Promise<void> {
+  await run.step({ id }, sentence, async (step) => {
+    try {
+      return await work(step);
+    } catch (error) {
+      if (isCancelOfTheRun(error)) throw error;
+      const { code, message } = describeFailure(error);
+      const problem = `"${sentence}" could not be done, which changes no verdict: ${message} (${code})`;
+      log.warn('evidence of a drill is missing', { code: 'HADB_W2010', step: id, problem });
+      run.warn(problem);
+      return { result: 'unchanged' as const, observed: problem };
+    }
+  });
+}

@@ -1,0 +1,34 @@
+import { drill as client } from '../chapters/activities';
+import { awaitOtherServes, clearMove, movePrimaryRole } from './pair';
+import type { Fault } from './stage';
+
+/** The article's "soft" failover, as it should be done and as it was done. */
+
+export const switchover = (): Fault => ({
+  inject: (stage) => movePrimaryRole(stage),
+  repair: (stage) => clearMove(stage),
+  limit: 'soft',
+});
+
+export const standby = (): Fault => ({
+  inject: async (stage) => {
+    const { run, id, primary } = stage;
+    await run.step({ id: id('standby-on'), node: primary }, 'Put the primary into standby', (step) =>
+      client.setStandby({ ...step, node: primary, standby: 'on' }),
+    );
+    return awaitOtherServes(stage, 'soft');
+  },
+  during: async ({ run, id, standby }) => {
+    await run.step(
+      { id: id('see-no-replication'), node: standby },
+      'See that a node in standby replicates nothing',
+      (step) => client.readStandbyReplication({ ...step, node: standby }),
+    );
+  },
+  repair: async ({ run, id, primary }) => {
+    await run.step({ id: id('standby-off'), node: primary }, 'Take the node out of standby', (step) =>
+      client.setStandby({ ...step, node: primary, standby: 'off' }),
+    );
+  },
+  limit: 'soft',
+});

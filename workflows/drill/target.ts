@@ -1,0 +1,61 @@
+import type { DrillRole, FaultTargetFacts } from '../../activities/drill/faults';
+import { HadbError } from '../../cluster/errors';
+import type { LastingFault, NodeFault } from '../../cluster/node/faults';
+import type { StepContext, StepOutcome } from '../../cluster/step';
+import { azure, drill as client } from '../chapters/activities';
+import { azureOperation } from '../chapters/azure-operation';
+import type { Stage } from './stage';
+
+/** The one moment of a drill that breaks something: what is broken is looked at right before, and again in the command that breaks it. */
+
+export function seeTarget({ run, id, primary }: Stage): Promise<StepOutcome & FaultTargetFacts> {
+  return run.step({ id: id('target'), node: primary }, 'See once more that it is the primary, by its VM id', (step) =>
+    client.readFaultTarget({ ...step, node: primary, role: 'Primary' }),
+  );
+}
+
+export async function seeServer(stage: Stage): Promise<FaultTargetFacts & { pid: number }> {
+  const target = await seeTarget(stage);
+  if (target.pid !== undefined) return { ...target, pid: target.pid };
+  throw new HadbError('GuardRefused', `no database server runs on ${stage.primary}`, {
+    subject: stage.primary,
+    observed: target.observed,
+    whatNow: 'The cluster has changed since the drill began. Look at "crm_mon -1 -r".',
+  });
+}
+
+/** Has a node break itself. */
+export async function breakNode(
+  { run, id, primary }: Pick<Stage, 'run' | 'id' | 'primary'>,
+  node: string,
+  sentence: string,
+  fault: NodeFault,
+): Promise<void> {
+  const role = node === primary ? 'Primary' : 'Secondary';
+  await run.step({ id: id('break'), node }, sentence, (step) => client.injectFault({ ...step, node, role, fault }));
+}
+
+/** Takes back what a node has done to itself; nothing where that is gone, by its timer or with the machine. */
+export async function mendNode(
+  { run, id }: Pick<Stage, 'run' | 'id'>,
+  node: string,
+  sentence: string,
+  fault: LastingFault,
+): Promise<void> {
+  await run.step({ id: id('mend'), node }, sentence, (step) => client.endFault({ ...step, node, fault }));
+}
+
+/** The gate of the drill may be long past, when a step in between has waited for a person. */
+export async function cutPower(step: StepContext & { node: string; role?: DrillRole }): Promise<StepOutcome> {
+  await client.readPowerCutGate(step);
+  return takePower(step);
+}
+
+/** Of the one that serves alone, after the other's. */
+export async function cutPowerOfSurvivor(step: StepContext & { node: string }): Promise<StepOutcome> {
+  await client.readSurvivorCutGate(step);
+  return takePower(step);
+}
+
+const takePower = (step: StepContext & { node: string }): Promise<StepOutcome> =>
+  azureOperation(step, (submitted) => azure.submitPowerOff({ ...submitted, node: step.node, skipShutdown: true }));

@@ -1,0 +1,82 @@
+import { DRILL_SECONDS } from '../../cluster/drill-limits';
+import type { Verdict, VerdictCheck } from '../../cluster/step';
+import { withExpectations } from '../../cluster/verdict/expectations';
+import { drill as client } from '../chapters/activities';
+import { limitSeconds, type OutageLimit, type Stage } from './stage';
+
+export interface Writer {
+  awaitSteady(after: number): Promise<void>;
+}
+
+/** What a drill tells beside what its client noted. */
+export interface Findings {
+  /** What had to be cleaned up at the end, and why. */
+  cleanedUp: string[];
+  expectations: VerdictCheck[];
+}
+
+/** Runs `work` while a client writes; then judges what the client noted against what is there. */
+export async function withWriter(
+  stage: Stage,
+  limit: OutageLimit,
+  work: (writer: Writer) => Promise<Findings>,
+): Promise<Verdict> {
+  const { run, kind, id, drill, noted } = stage;
+  noted.limitSeconds = limitSeconds(run, limit);
+  let writing = false;
+  const stop = (name: string) =>
+    run.step({ id: id(name) }, 'End the client that writes', (step) => client.stopWriter({ ...step, drill }));
+  return run.withUndo(
+    async () => {
+      writing = true;
+      await run.step({ id: id('start-writer') }, 'Start a client that writes ten rows a second', (step) =>
+        client.startWriter({ ...step, drill }),
+      );
+      const { at: faultAt } = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>
+        client.readWriter({ ...step, drill }),
+      );
+      noted.faultAt = faultAt;
+      const { cleanedUp, expectations } = await work({
+        awaitSteady: async (since) => {
+          await run.step({ id: id('steady') }, 'Wait until the client is answered steadily again', (step) =>
+            client.awaitWriterSteady({ ...step, drill, since, withinSeconds: DRILL_SECONDS.steady }),
+          );
+        },
+      });
+      await run.step({ id: id('query-after') }, 'Query from outside, after the drill', (step) =>
+        client.remoteQuery(step),
+      );
+      await stop('stop-writer');
+      writing = false;
+      const { verdict, report } = await run.step(
+        { id: id('judge') },
+        'Compare what was acknowledged with what is there',
+        (step) => client.judgeDrill({ ...step, drill, faultAt, limitSeconds: limitSeconds(run, limit) }),
+      );
+      noted.writes = report;
+      const judged = withExpectations(verdict, expectations);
+      const named = { ...judged, summary: `${kind}: ${judged.summary}` };
+      return cleanedUp.length === 0 ? named : withCleanUp(named, cleanedUp);
+    },
+    async () => {
+      if (writing) await stop('undo-stop-writer');
+    },
+  );
+}
+
+/** The pair is as before only because something was wiped away: that is told where the verdict is. */
+function withCleanUp(verdict: Verdict, cleanedUp: readonly string[]): Verdict {
+  const count = cleanedUp.length === 1 ? 'a failed action was' : `${cleanedUp.length} failed actions were`;
+  return {
+    ...verdict,
+    summary: `${verdict.summary}; ${count} cleaned up afterwards`,
+    checks: [
+      ...verdict.checks,
+      {
+        name: 'failed actions cleaned up',
+        passed: true,
+        detail: `the resource runs again and nothing else is wrong: ${cleanedUp.join('; ')}`,
+      },
+    ],
+  };
+}
