@@ -37,6 +37,11 @@ export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
       const pair = await run.step({ id: id('gate') }, 'See that the pair is healthy and free to be tested', (step) =>
         client.readDrillGate(step),
       );
+      if (run.specification.fencing !== 'none') {
+        await run.step({ id: id('fencing-gate') }, 'See that both nodes could fence now', (step) =>
+          client.readFencingGate(step),
+        );
+      }
       const stage: Stage = { run, kind, id, drill, noted, primary: pair.primary, standby: pair.standby };
       const fault = kind === 'manual' ? undefined : FAULTS[kind]();
       await fault?.check?.(stage);

@@ -4,6 +4,7 @@ import type { AzureDependencies } from '../azure/submission';
 import { createFaultActivities } from './faults';
 import type { FaultDependencies } from './faults';
 import { createOutcomeActivities } from './outcomes';
+import { createFencingGateActivities } from './fencing-gate';
 import { createPermissionActivities } from './permission';
 import { createPowerActivities } from './power';
 import { createReportActivities } from './report';
@@ -28,6 +29,7 @@ export function createDrillActivities(dependencies: DrillDependencies) {
     ...createPowerActivities(dependencies),
     ...createFaultActivities(dependencies),
     ...createOutcomeActivities(dependencies),
+    ...createFencingGateActivities(dependencies),
     ...createPermissionActivities(dependencies),
     ...createReportActivities(dependencies),
     ...createRoleSamplerActivities(dependencies),

@@ -14,7 +14,7 @@ import type { WriterProcesses } from './writer-process';
 
 export interface RoleSamplerDependencies extends AzureDependencies {
   sessions: NodeSessions;
-  writers: Pick<WriterProcesses, 'directory' | 'isRunning'>;
+  writers: Pick<WriterProcesses, 'directory' | 'isRunning' | 'read'>;
 }
 
 /** `askMs`: a node that does not answer within it is out of hearing. */
@@ -55,14 +55,16 @@ export function createRoleSamplerActivities(dependencies: RoleSamplerDependencie
       }
     },
 
-    /** Whether there were ever two primaries, between two times of the clock that the samples carry. A check that does not hold is an answer, not an error. */
-    async judgeRoles(
-      step: DrillStep & { from: number; to: number },
-    ): Promise<StepOutcome & { checks: VerdictCheck[] }> {
+    /**
+     * Whether there were ever two primaries, from a time until the last line of the writer's ledger, both by the clock of this machine. A check that does
+     * not hold is an answer, not an error.
+     */
+    async judgeRoles(step: DrillStep & { from: number }): Promise<StepOutcome & { checks: VerdictCheck[] }> {
       const file = fileOf(step.drill);
       const samples = existsSync(file) ? parseSamples(readFileSync(file, 'utf8')) : [];
+      const to = Math.max(step.from, ...(writers.read(step.drill) ?? []).map(({ at }) => at));
       const [first, second] = step.specification.nodes;
-      const checks = judgeRoles(samples, { nodes: [first.name, second.name], from: step.from, to: step.to });
+      const checks = judgeRoles(samples, { nodes: [first.name, second.name], from: step.from, to });
       return {
         result: 'unchanged',
         observed: checks.map(({ name, passed, detail }) => `${name}: ${passed ? 'yes' : 'no'} (${detail})`).join('; '),

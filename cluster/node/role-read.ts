@@ -16,6 +16,8 @@ export interface HeardRole {
   /** DRBD's word, `Unknown` where the resource is not up. */
   role: string;
   serverPid?: number;
+  /** By what DRBD here knows of it the peer is not primary, and cannot become it: connected and secondary, or outdated. */
+  excludesPeer?: true;
 }
 
 /** Undefined for a text that was cut off: what is missing there must not pass for a server that does not run. */
@@ -24,9 +26,12 @@ export function parseRole(text: string): HeardRole | undefined {
   const bootId = /^bootId=(.+)$/m.exec(told)?.[1];
   if (bootId === undefined || drbd === undefined) return undefined;
   const serverPid = /^serverPid=(\d+)$/m.exec(told)?.[1];
+  const { role, connection, peerRole, peerDisk } = parseEvents2(drbd);
+  const excludesPeer = (connection === 'Connected' && peerRole === 'Secondary') || peerDisk === 'Outdated';
   return {
     bootId,
-    role: parseEvents2(drbd).role,
+    role,
     ...(serverPid === undefined ? {} : { serverPid: Number(serverPid) }),
+    ...(excludesPeer && { excludesPeer }),
   };
 }

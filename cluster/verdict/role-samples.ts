@@ -1,3 +1,4 @@
+import type { HeardRole } from '../node/role-read';
 import type { VerdictCheck } from '../step';
 
 /**
@@ -13,13 +14,8 @@ interface Asked {
   to: number;
 }
 
-export interface HeardSample extends Asked {
+export interface HeardSample extends Asked, HeardRole {
   kind: 'heard';
-  bootId: string;
-  /** DRBD's word, `Unknown` where the resource is not up. */
-  role: string;
-  /** Process id of the database server, where one runs. */
-  serverPid?: number;
 }
 
 export interface SilentSample extends Asked {
@@ -45,7 +41,8 @@ const OFF = new Set(['stopped', 'deallocated']);
 
 /**
  * Two checks. What is claimed on two nodes at once is proved where a sample of one lies between two samples of the other that say the same of the same
- * boot (and server process). A node out of hearing while the other one is primary could have been anything, unless its machine was seen to be off.
+ * boot (and server process). A node out of hearing while the other one is primary could have been anything, unless its machine was seen to be off or DRBD on the
+ * other one knew better.
  */
 export function judgeRoles(
   samples: readonly RoleSample[],
@@ -114,8 +111,11 @@ function unheardBesidePrimary(
   return nodes.flatMap((node, index) => {
     const other = nodes[1 - index] ?? '';
     const known = samples
-      .filter((sample) => sample.node === node)
-      .filter((sample) => sample.kind === 'heard' || OFF.has(sample.power ?? ''))
+      .filter((sample) =>
+        sample.node === node
+          ? sample.kind === 'heard' || OFF.has(sample.power ?? '')
+          : sample.kind === 'heard' && sample.excludesPeer === true,
+      )
       .sort((one, next) => one.from - next.from);
     const spans = gaps(known, { from, to }).filter((gap) => gap.to - gap.from > LONGEST_SILENCE_MS);
     const beside = spans.flatMap((gap) => {

@@ -80,6 +80,7 @@ export function createFakeCluster(): FakeCluster {
       verdict: { passed: true, summary: '900 writes acknowledged, 0 lost', checks: [] },
       report: {},
     }),
+    judgeRoles: () => ({ checks: [] }),
     readBuilt: () => ({ built: cluster.built, managed: cluster.built, active: cluster.primary }),
     readServerInstalled: () => ({ installed: cluster.built }),
     probePlatform: ({ node = '' }) => ({ platform: { ...DEBIAN_12, hostName: node } }),

@@ -49,12 +49,13 @@ const STATE_SENTENCES = {
   after: 'Note what both nodes say, after the drill',
 } as const;
 
-/** A step that only writes something down: when it cannot, that is told, and the drill goes on as if it could. */
-async function evidence(
+/** A step that only writes something down: when it cannot, that is told with what it means, and the drill goes on as if it could. */
+export async function evidence(
   run: Run,
   id: string,
   sentence: string,
   work: Parameters<typeof run.step<StepOutcome>>[2],
+  consequence = 'which changes no verdict',
 ): Promise<void> {
   await run.step({ id }, sentence, async (step) => {
     try {
@@ -62,7 +63,7 @@ async function evidence(
     } catch (error) {
       if (isCancelOfTheRun(error)) throw error;
       const { code, message } = describeFailure(error);
-      const problem = `"${sentence}" could not be done, which changes no verdict: ${message} (${code})`;
+      const problem = `"${sentence}" could not be done, ${consequence}: ${message} (${code})`;
       log.warn('evidence of a drill is missing', { code: 'HADB_W2010', step: id, problem });
       run.warn(problem);
       return { result: 'unchanged' as const, observed: problem };

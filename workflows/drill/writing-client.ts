@@ -2,6 +2,7 @@ import { DRILL_SECONDS } from '../../cluster/drill-limits';
 import type { Verdict, VerdictCheck } from '../../cluster/step';
 import { withExpectations } from '../../cluster/verdict/expectations';
 import { drill as client } from '../chapters/activities';
+import { evidence } from './evidence';
 import { limitSeconds, type OutageLimit, type Stage } from './stage';
 
 export interface Writer {
@@ -15,7 +16,10 @@ export interface Findings {
   expectations: VerdictCheck[];
 }
 
-/** Runs `work` while a client writes; then judges what the client noted against what is there. */
+/**
+ * Runs `work` while a client writes and both nodes are asked for their roles; then judges what the client noted against what is there, and whether there were
+ * ever two primaries.
+ */
 export async function withWriter(
   stage: Stage,
   limit: OutageLimit,
@@ -36,25 +40,50 @@ export async function withWriter(
         client.readWriter({ ...step, drill }),
       );
       noted.faultAt = faultAt;
-      const { cleanedUp, expectations } = await work({
-        awaitSteady: async (since) => {
-          await run.step({ id: id('steady') }, 'Wait until the client is answered steadily again', (step) =>
-            client.awaitWriterSteady({ ...step, drill, since, withinSeconds: DRILL_SECONDS.steady }),
-          );
-        },
-      });
-      await run.step({ id: id('query-after') }, 'Query from outside, after the drill', (step) =>
-        client.remoteQuery(step),
-      );
-      await stop('stop-writer');
-      writing = false;
+      const [{ cleanedUp, expectations }] = await run.parallel([
+        // The roles are asked for until the client is ended, whatever the end of the work.
+        () =>
+          run.withUndo(
+            async () => {
+              const findings = await work({
+                awaitSteady: async (since) => {
+                  await run.step({ id: id('steady') }, 'Wait until the client is answered steadily again', (step) =>
+                    client.awaitWriterSteady({ ...step, drill, since, withinSeconds: DRILL_SECONDS.steady }),
+                  );
+                },
+              });
+              await run.step({ id: id('query-after') }, 'Query from outside, after the drill', (step) =>
+                client.remoteQuery(step),
+              );
+              await stop('stop-writer');
+              writing = false;
+              return findings;
+            },
+            async () => {
+              if (!writing) return;
+              await stop('undo-stop-writer');
+              writing = false;
+            },
+          ),
+        () =>
+          evidence(
+            run,
+            id('roles'),
+            'Ask both nodes for their roles, each second',
+            (step) => client.sampleRoles({ ...step, drill }),
+            'so that it is not known whether there were two primaries',
+          ),
+      ]);
       const { verdict, report } = await run.step(
         { id: id('judge') },
         'Compare what was acknowledged with what is there',
         (step) => client.judgeDrill({ ...step, drill, faultAt, limitSeconds: limitSeconds(run, limit) }),
       );
       noted.writes = report;
-      const judged = withExpectations(verdict, expectations);
+      const { checks } = await run.step({ id: id('judge-roles') }, 'See that there were never two primaries', (step) =>
+        client.judgeRoles({ ...step, drill, from: faultAt }),
+      );
+      const judged = withExpectations(verdict, [...expectations, ...checks]);
       const named = { ...judged, summary: `${kind}: ${judged.summary}` };
       return cleanedUp.length === 0 ? named : withCleanUp(named, cleanedUp);
     },

@@ -6,6 +6,7 @@ import { createRoleSamplerActivities } from '../../../activities/drill/role-samp
 import { OWNER_TAG } from '../../../cluster/ids';
 import { parseRole, renderRoleRead } from '../../../cluster/node/role-read';
 import { parseSamples } from '../../../cluster/verdict/role-samples';
+import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
 import { events2 } from '../../cluster/node/script-bench';
 import { answeringNodes } from '../node/answering-node';
 import { createModelPair, runActivity, specification, step } from '../node/model-pair';
@@ -15,7 +16,7 @@ import { createModelPair, runActivity, specification, step } from '../node/model
 const DRILL = '0190a0a0-switchover';
 const BOOT = '7ea49b58-0948-4754-8981-71b190e1a4d6';
 const says = (role: string, server = '') =>
-  `bootId=${BOOT}\n${server}drbd:\n${events2({ role, peerRole: 'Secondary' })}`;
+  `bootId=${BOOT}\n${server}drbd:\n${events2({ role, connection: 'Connecting', peerRole: 'Unknown', peerDisk: 'DUnknown' })}`;
 
 let directory: string;
 beforeEach(() => {
@@ -26,6 +27,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 /** hadb01 is primary; of hadb02 the test says what it answers. The writer writes for so many looks at it. */
 function sampled({ peer, power = 'running', looks = 40 }: { peer: () => string; power?: string; looks?: number }) {
   let left = looks;
+  const ledger: LedgerEntry[] = [];
   const { sessions } = answeringNodes((node) => ({
     reads: { [renderRoleRead()]: () => ({ stdout: node === 'hadb01' ? says('Primary', 'serverPid=4711\n') : peer() }) },
   }));
@@ -35,15 +37,17 @@ function sampled({ peer, power = 'running', looks = 40 }: { peer: () => string; 
     instanceView: { statuses: [{ code: `PowerState/${power}` }] },
   };
   const arm = { compute: { virtualMachines: { get: async () => machine } } } as unknown as ArmClients;
-  const writers = { directory: () => directory, isRunning: () => (left -= 1) > 0 };
+  const writers = { directory: () => directory, isRunning: () => (left -= 1) > 0, read: () => ledger };
   const activities = createRoleSamplerActivities(
     { sessions, arm, secrets: createModelPair().secrets, writers },
     { intervalMs: 20, askMs: 200 },
   );
   return {
     run: () => runActivity(() => activities.sampleRoles({ ...step('hadb01', 'roles'), drill: DRILL })),
-    judge: (from: number, to: number) =>
-      runActivity(() => activities.judgeRoles({ ...step('hadb01', 'roles'), drill: DRILL, from, to })),
+    judge: (from: number, to: number) => {
+      ledger.push({ kind: 'end', at: to });
+      return runActivity(() => activities.judgeRoles({ ...step('hadb01', 'roles'), drill: DRILL, from }));
+    },
     samples: () => parseSamples(readFileSync(join(directory, 'roles.jsonl'), 'utf8')),
   };
 }
@@ -108,7 +112,20 @@ describe('the roles of a drill', () => {
 
 describe('the answer of a node', () => {
   it('tells its boot, its role and its server', () => {
-    expect(parseRole(says('Primary', 'serverPid=4711\n'))).toEqual({ bootId: BOOT, role: 'Primary', serverPid: 4711 });
+    expect(parseRole(says('Primary', 'serverPid=4711\n'))).toMatchObject({
+      bootId: BOOT,
+      role: 'Primary',
+      serverPid: 4711,
+    });
+  });
+
+  it.each([
+    ['connected and secondary', { peerRole: 'Secondary' }, true],
+    ['connected and primary', { peerRole: 'Primary' }, undefined],
+    ['gone, and outdated', { connection: 'Connecting', peerRole: 'Unknown', peerDisk: 'Outdated' }, true],
+    ['gone', { connection: 'Connecting', peerRole: 'Unknown', peerDisk: 'DUnknown' }, undefined],
+  ])('tells whether a peer that is %s can be primary', (_, peer, excluded) => {
+    expect(parseRole(`bootId=${BOOT}\ndrbd:\n${events2({ role: 'Secondary', ...peer })}`)?.excludesPeer).toBe(excluded);
   });
 
   it('tells of no resource and no server', () => {

@@ -12,6 +12,7 @@ interface Said {
   boot?: string;
   silent?: boolean;
   power?: string;
+  excludesPeer?: boolean;
 }
 
 /** One node's words, a second apart; the second node is asked half a second later. */
@@ -28,6 +29,7 @@ const saidBy = (node: (typeof NODES)[number], words: readonly Said[]): RoleSampl
       bootId: said.boot ?? `boot-${node}`,
       role: said.primary === true ? 'Primary' : 'Secondary',
       ...(said.server === undefined ? {} : { serverPid: said.server }),
+      ...(said.excludesPeer === true && { excludesPeer: true as const }),
     };
   });
 const times = (count: number, said: Said): Said[] => Array.from({ length: count }, () => said);
@@ -106,6 +108,15 @@ describe('what the nodes were heard to say', () => {
     expect(primaries?.detail.includes('hadb01 could not be asked for 11.1 s while hadb02 was primary')).toBe(
       'unknown' in expected,
     );
+  });
+
+  it('holds where DRBD on the primary knows that the node out of hearing cannot be it', () => {
+    const [primaries, servers] = judge(
+      [...times(5, { primary: true }), ...times(15, { silent: true, power: 'running' })],
+      [...times(8, {}), ...times(12, { primary: true, excludesPeer: true })],
+    );
+
+    expect([primaries, servers]).toMatchObject([{ passed: true }, { passed: true }]);
   });
 
   it('holds where a node is out of hearing and nobody is primary', () => {
