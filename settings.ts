@@ -49,7 +49,9 @@ export interface WorkerSettings {
   bundlesDirectory: string;
   /** The environment as `@temporalio/envconfig` reads it. */
   temporalEnvironment: Record<string, string>;
-  /** Address the Prometheus metrics listen on; none when unset (`HADB_METRICS_ADDRESS`). */
+  /** Where alerts of the watch are posted as JSON; none when unset (`HADB_ALERT_WEBHOOK`). A secret: its path often is the key. */
+  alertWebhook?: string;
+  /** Address the Prometheus metrics listen on, `address:port`, or a port of loopback; none when unset (`HADB_METRICS_ADDRESS`). */
   metricsAddress?: string;
 }
 
@@ -119,7 +121,8 @@ export function readWorkerSettings(environment: Environment = process.env): Work
     ...given('caFile', environment['HADB_CA_FILE']),
     ...given('nameServer', environment['HADB_NAME_SERVER']),
     ...given('faultsEndpoint', environment['HADB_FAULTS_ENDPOINT']),
-    ...given('metricsAddress', environment['HADB_METRICS_ADDRESS']),
+    ...given('metricsAddress', onLoopback(environment['HADB_METRICS_ADDRESS'])),
+    ...given('alertWebhook', environment['HADB_ALERT_WEBHOOK']),
     ...given('temporalUi', environment['HADB_TEMPORAL_UI']),
     drillsDirectory: join(readDirectorySettings(environment).stateDirectory, 'drills'),
     bundlesDirectory: join(readDirectorySettings(environment).cacheDirectory, 'workflows'),
@@ -154,6 +157,10 @@ export function readClientSettings(environment: Environment = process.env): Clie
     drillsDirectory: readWorkerSettings(environment).drillsDirectory,
   };
 }
+
+/** A bare port is one of loopback: metrics name clusters and what is wrong with them. */
+const onLoopback = (address: string | undefined): string | undefined =>
+  /^\d+$/.test(address ?? '') ? `127.0.0.1:${address}` : address;
 
 function definedOf(environment: Environment): Record<string, string> {
   return Object.fromEntries(

@@ -4,7 +4,7 @@ import type { Decision } from '../cluster/step';
 import type { DrillKind } from '../workflows/messages';
 import { parseTimeOfDay } from '../cluster/drill-schedule';
 import type { TimeOfDay } from '../cluster/drill-schedule';
-import { DEADLINE_MINUTES } from '../workflows/messages';
+import { DEADLINE_MINUTES, WATCH_MINUTES } from '../workflows/messages';
 import type * as DrillOrderCommands from './commands/drill-order-commands';
 import type * as EmbeddedCommands from './commands/embedded-commands';
 import type * as DoctorCommand from './commands/doctor';
@@ -100,6 +100,13 @@ function parseDeadline(word: string): number {
   throw new Error(`"${word}" is no deadline: a whole number of minutes from ${least} to ${most}`);
 }
 
+function parseWatchMinutes(word: string): number {
+  const { least, most } = WATCH_MINUTES;
+  const minutes = Number(word);
+  if (Number.isInteger(minutes) && minutes >= least && minutes <= most) return minutes;
+  throw new Error(`"${word}" is no interval: a whole number of minutes from ${least} to ${most}`);
+}
+
 /** Part of ids, of a tag of Azure, and of command lines. */
 function parseScheduleName(word: string): string {
   if (/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/.test(word)) return word;
@@ -155,43 +162,65 @@ const schedule = buildRouteMap({
       },
       docs: { brief: 'Make a schedule of drills, or change the one of this name; a paused one stays paused' },
     }),
+    watch: buildCommand({
+      func(this: ClientContext, flags: ScheduleCommands.WatchFlags, name: string, file?: string) {
+        return scheduleCommands().watchBySchedule(this, flags, name, file);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          cluster,
+          every: {
+            kind: 'parsed',
+            parse: parseWatchMinutes,
+            brief: `Minutes between two looks (default ${WATCH_MINUTES.usual})`,
+            placeholder: 'minutes',
+            optional: true,
+          },
+        },
+        positional: { kind: 'tuple', parameters: [scheduleName, ...specification.parameters] },
+      },
+      docs: {
+        brief: 'Look at a pair every few minutes and raise an alert, or change the watch of this name; reads only',
+      },
+    }),
     list: buildCommand({
       func(this: ClientContext, flags: ReportingFlags) {
         return scheduleCommands().listSchedules(this, flags);
       },
       parameters: { flags: reporting },
-      docs: { brief: 'Tell all schedules of drills: state, next and last drill, and what was missed' },
+      docs: { brief: 'Tell all schedules: state, next and last run, and what was missed' },
     }),
     pause: buildCommand({
       func(this: ClientContext, flags: ScheduleCommands.PauseFlags, name: string) {
         return scheduleCommands().pauseSchedule(this, flags, name);
       },
       parameters: { flags: { ...reporting, reason }, positional: named },
-      docs: { brief: 'Start no more drills until it is unpaused' },
+      docs: { brief: 'Start no more runs until it is unpaused' },
     }),
     unpause: buildCommand({
       func(this: ClientContext, flags: ScheduleCommands.PauseFlags, name: string) {
         return scheduleCommands().unpauseSchedule(this, flags, name);
       },
       parameters: { flags: { ...reporting, reason }, positional: named },
-      docs: { brief: 'Start drills again, after a failed one was looked at' },
+      docs: { brief: 'Start runs again, after a failed one was looked at' },
     }),
     trigger: buildCommand({
       func(this: ClientContext, flags: ScheduleCommands.TriggerFlags, name: string) {
         return scheduleCommands().triggerSchedule(this, flags, name);
       },
       parameters: { flags: { ...reporting, wait: running.wait }, positional: named },
-      docs: { brief: 'Make the drill of today now, unless one of this schedule is open' },
+      docs: { brief: 'Make the drill of today, or the next look, now, unless one of this schedule is open' },
     }),
     delete: buildCommand({
       func(this: ClientContext, flags: ReportingFlags, name: string) {
         return scheduleCommands().deleteSchedule(this, flags, name);
       },
       parameters: { flags: reporting, positional: named },
-      docs: { brief: 'Delete the schedule; a drill that is open goes on' },
+      docs: { brief: 'Delete the schedule; a run that is open goes on' },
     }),
   },
-  docs: { brief: 'Drills by night: create, list, pause, unpause, trigger, delete' },
+  docs: { brief: 'Drills by night and watches: create, watch, list, pause, unpause, trigger, delete' },
 });
 
 const drills = buildRouteMap({
@@ -376,6 +405,13 @@ const routes = buildRouteMap({
       },
       parameters: { flags: running, positional: specification },
       docs: { brief: 'Move the primary to the other node, as planned work' },
+    }),
+    recover: buildCommand({
+      func(this: ClientContext, flags: RunCommands.RecoverFlags, file?: string) {
+        return runCommands().recover(this, flags, file);
+      },
+      parameters: { flags: { ...running, cluster }, positional: specification },
+      docs: { brief: 'Put right what a night has left behind, where that is safe; tell what needs a person' },
     }),
     destroy: buildCommand({
       func(this: ClientContext, flags: RunCommands.DestroyFlags, file?: string) {

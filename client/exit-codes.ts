@@ -16,7 +16,7 @@ export const EXIT_CODES = {
   refused: {
     code: 3,
     meaning:
-      'a gate was not met and nothing was done: another operation holds the cluster, a drill or switchover would begin on one that is not healthy, or no drill is wanted now (also when a scheduled one was skipped)',
+      'a gate was not met and nothing was done: another operation holds the cluster, a drill or switchover would begin on one that is not healthy, a recovery would need a person first, or no drill is wanted now (also when a scheduled one was skipped)',
   },
   detached: {
     code: 4,

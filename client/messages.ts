@@ -74,6 +74,12 @@ export const MESSAGES = {
   HADB_W6002: { level: 'warning', meaning: 'a worker waits for Temporal (in its log)' },
   HADB_I7001: { level: 'info', meaning: 'a schedule was paused or unpaused by the safety switch of drills' },
   HADB_I7002: { level: 'info', meaning: 'a drill was asked to stop by the safety switch' },
+  HADB_W8001: {
+    level: 'warning',
+    meaning: 'the watch has found something wrong with a pair (in the log of the worker, and in its webhook)',
+  },
+  HADB_I8002: { level: 'info', meaning: 'what the watch had found is over (in its webhook)' },
+  HADB_W8003: { level: 'warning', meaning: 'the webhook could not be told of an alert (in the log of the worker)' },
   HADB_I9001: { level: 'info', meaning: 'how the run ended' },
 } as const satisfies Record<string, MessageDefinition>;
 

@@ -1,4 +1,5 @@
 import type { DrillOrder } from '../cluster/drill-permission';
+import type { TimeOfDay } from '../cluster/drill-schedule';
 import { NEVER_SCHEDULED } from '../cluster/drill-schedule';
 import {
   buildWorkflowId,
@@ -6,6 +7,7 @@ import {
   drillOrderWorkflowId,
   drillWorkflowId,
   planWorkflowId,
+  recoverWorkflowId,
   switchoverWorkflowId,
 } from '../cluster/ids';
 import type {
@@ -15,6 +17,7 @@ import type {
   FailoverDrillInput,
   OrderDrillsInput,
   PlanClusterInput,
+  RecoverClusterInput,
   ScheduledDrillInput,
   SwitchoverInput,
 } from '../workflows/messages';
@@ -62,6 +65,13 @@ export function switchoverRequest({ input, specification }: ReadSpecification, s
   });
 }
 
+export function recoverRequest({ input, specification }: ReadSpecification, starter: Starter): StartRequest {
+  return request(starter, 'recoverCluster', recoverWorkflowId(specification.name), {
+    input: { specification: input, onFailure: starter.onFailure } satisfies RecoverClusterInput,
+    summary: `Put the pair ${specification.name} right where that is safe`,
+  });
+}
+
 export function destroyRequest(
   { input, specification }: ReadSpecification,
   confirm: string,
@@ -88,17 +98,34 @@ export function orderDrillsRequest(
 
 export function scheduleRequest(
   { input, specification }: ReadSpecification,
-  schedule: Pick<ScheduleRequest, 'name' | 'at'> & Pick<ScheduledDrillInput, 'kinds' | 'deadlineMinutes'>,
+  schedule: { name: string; at: TimeOfDay } & Pick<ScheduledDrillInput, 'kinds' | 'deadlineMinutes'>,
   { taskQueue, user }: Pick<Starter, 'taskQueue' | 'user'>,
 ): ScheduleRequest {
   const { name, at, kinds, deadlineMinutes } = schedule;
   return {
+    purpose: 'drills',
     name,
     cluster: specification.name,
     at,
     taskQueue,
     user,
     input: { specification: input, schedule: name, kinds, deadlineMinutes },
+  };
+}
+
+export function watchRequest(
+  { input, specification }: ReadSpecification,
+  { name, everyMinutes }: { name: string; everyMinutes: number },
+  { taskQueue, user }: Pick<Starter, 'taskQueue' | 'user'>,
+): ScheduleRequest {
+  return {
+    purpose: 'watch',
+    name,
+    cluster: specification.name,
+    everyMinutes,
+    taskQueue,
+    user,
+    input: { specification: input },
   };
 }
 

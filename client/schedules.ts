@@ -1,11 +1,11 @@
 import { ScheduleClient, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { Client, ConnectionLike, ScheduleDescription, ScheduleOptions } from '@temporalio/client';
 import { renderTimeOfDay, type TimeOfDay } from '../cluster/drill-schedule';
-import { DRILL_SCHEDULES, drillScheduleId, scheduledDrillWorkflowId } from '../cluster/ids';
-import type { ScheduledDrillInput } from '../workflows/messages';
+import { DRILL_SCHEDULES, drillScheduleId, scheduledDrillWorkflowId, watchWorkflowId } from '../cluster/ids';
+import type { ScheduledDrillInput, WatchClusterInput } from '../workflows/messages';
 import { ClientError } from './messages';
 
-/** The schedules of drills, as the command line asks Temporal for them. */
+/** The schedules of drills and watches, as the command line asks Temporal for them. */
 export interface Schedules {
   /** Ours in this namespace, by name. What was made a moment ago may be missing. Errors: TemporalUnreachable. */
   list(): Promise<DrillSchedule[]>;
@@ -13,34 +13,41 @@ export interface Schedules {
   read(name: string): Promise<DrillSchedule>;
   /**
    * Makes the schedule, or changes the one there is: its state (paused or not, and why) stays as it is.
-   * Errors: HADB_E4013 when the name belongs to another cluster's schedule.
+   * Errors: HADB_E4013 when the name belongs to another cluster's schedule, or to one of the other purpose.
    */
   save(request: ScheduleRequest): Promise<'created' | 'updated'>;
   /** Errors: HADB_E4016. */
   pause(name: string, note: string): Promise<void>;
   /** Errors: HADB_E4016. */
   unpause(name: string, note: string): Promise<void>;
-  /** Starts a drill now, unless one of this schedule is open. Errors: HADB_E4016. */
+  /** Starts what it starts now, unless one of this schedule is open. Errors: HADB_E4016. */
   trigger(name: string): Promise<void>;
   /** Errors: HADB_E4016. */
   delete(name: string): Promise<void>;
 }
 
-export interface ScheduleRequest {
+export type ScheduleRequest = {
   name: string;
   cluster: string;
-  /** UTC. */
-  at: TimeOfDay;
   taskQueue: string;
-  input: ScheduledDrillInput;
   user: string;
-}
+} & (
+  | {
+      purpose: 'drills';
+      /** UTC. */
+      at: TimeOfDay;
+      input: ScheduledDrillInput;
+    }
+  | { purpose: 'watch'; everyMinutes: number; input: WatchClusterInput }
+);
 
 export interface DrillSchedule {
   name: string;
   cluster: string;
-  /** `02:30`, UTC. */
+  purpose: 'drills' | 'watch';
+  /** `02:30`, UTC; `every 5 minutes` of a watch. */
   at: string;
+  /** None of a watch. */
   kinds: string[];
   deadlineMinutes?: number;
   paused: boolean;
@@ -48,11 +55,11 @@ export interface DrillSchedule {
   note?: string;
   /** ISO, UTC; absent while it is paused. */
   next?: string;
-  /** The newest drill it started. */
+  /** The newest run it started. */
   last?: ScheduledRun;
-  /** Ids of drills that are open. */
+  /** Ids of runs that are open. */
   open: string[];
-  /** How often a drill was due while the one before was still open, or while Temporal was away for too long. */
+  /** How often a run was due while the one before was still open, or while Temporal was away for too long. */
   missed: { overlap: number; catchUp: number };
 }
 
@@ -66,6 +73,10 @@ export interface ScheduledRun {
 const CATCH_UP_MINUTES = 10;
 /** Beyond the deadline, at which the drill is cancelled: undoing a fault may take a full boot and a resync. */
 const UNDO_MINUTES = 60;
+/** A watch that was due while Temporal was away is made up for by the next one. */
+const WATCH_CATCH_UP_MINUTES = 1;
+/** Silent nodes, an Azure that asks for patience and a webhook that does not answer take minutes, not more. */
+const LOOK_MINUTES = 30;
 const UPDATE_TRIES = 3;
 /** The update is there at once, or not at all. */
 const UPDATE_LOOKS = 5;
@@ -104,6 +115,10 @@ export function createSchedules(client: Client, call: Call): Schedules {
           'usage',
           `schedule ${name} belongs to cluster ${known.cluster}: take another name for ${cluster}, or delete it first`,
         );
+      }
+      if (known.purpose !== request.purpose) {
+        const is = known.purpose === 'watch' ? 'a watch' : 'a schedule of drills';
+        throw new ClientError('HADB_E4013', 'usage', `${name} is ${is}: take another name, or delete it first`);
       }
       const { paused, note, remainingActions } = current.state;
       const state = {
@@ -165,15 +180,40 @@ export function createSchedules(client: Client, call: Call): Schedules {
   };
 }
 
+const WORKFLOWS = { drills: 'scheduledDrill', watch: 'watchCluster' } as const;
+
 /** All but the name and the state. */
 function definition(request: ScheduleRequest) {
-  const { name, cluster, at, taskQueue, input, user } = request;
+  const { name, cluster, taskQueue, user } = request;
+  if (request.purpose === 'watch') {
+    const { everyMinutes, input } = request;
+    return {
+      spec: { intervals: [{ every: `${everyMinutes} minutes` }] },
+      action: {
+        type: 'startWorkflow',
+        workflowType: WORKFLOWS.watch,
+        workflowId: watchWorkflowId(cluster, name),
+        taskQueue,
+        args: [input],
+        workflowExecutionTimeout: `${LOOK_MINUTES} minutes`,
+        staticSummary: `Look of the watch over ${cluster}`,
+        memo: { startedBy: user, schedule: name },
+      },
+      policies: {
+        overlap: ScheduleOverlapPolicy.SKIP,
+        catchupWindow: `${WATCH_CATCH_UP_MINUTES} minutes`,
+        // A watch that ended at its first trouble would be none.
+        pauseOnFailure: false,
+      },
+    } satisfies Omit<ScheduleOptions, 'scheduleId'>;
+  }
+  const { at, input } = request;
   return {
     // UTC: in other time zones 02:30 does not exist once a year, and 01:30 comes twice.
     spec: { calendars: [{ ...at, comment: `${renderTimeOfDay(at)} UTC` }], timezone: 'UTC' },
     action: {
       type: 'startWorkflow',
-      workflowType: 'scheduledDrill',
+      workflowType: WORKFLOWS.drills,
       workflowId: scheduledDrillWorkflowId(cluster, name),
       taskQueue,
       args: [input],
@@ -206,30 +246,30 @@ export function guardedClient(
   return new ScheduleClient({ connection: guarded, namespace: options.namespace });
 }
 
-function isAsWanted(
-  { spec, action, policies }: ScheduleDescription,
-  { at, input, taskQueue }: ScheduleRequest,
-): boolean {
+function isAsWanted({ spec, action, policies }: ScheduleDescription, request: ScheduleRequest): boolean {
+  const { input, taskQueue, purpose } = request;
   return (
-    readTime(spec) === renderTimeOfDay(at) &&
+    readTime(spec) === (request.purpose === 'watch' ? everyText(request.everyMinutes) : renderTimeOfDay(request.at)) &&
     JSON.stringify(action.args?.[0]) === JSON.stringify(input) &&
     action.taskQueue === taskQueue &&
-    policies.pauseOnFailure &&
+    policies.pauseOnFailure === (purpose === 'drills') &&
     policies.overlap === ScheduleOverlapPolicy.SKIP
   );
 }
 
-/** Undefined when it is no schedule of drills, whatever its id says. */
+/** Undefined when it is none of hadb's, whatever its id says. */
 export function readDescription(described: ScheduleDescription): DrillSchedule | undefined {
   const { scheduleId, spec, action, memo, state, info } = described;
   const cluster = memo?.['cluster'];
-  if (typeof cluster !== 'string' || action.workflowType !== 'scheduledDrill') return undefined;
+  const purpose = (['drills', 'watch'] as const).find((known) => WORKFLOWS[known] === action.workflowType);
+  if (typeof cluster !== 'string' || purpose === undefined) return undefined;
   const [input] = (action.args ?? []) as [Partial<ScheduledDrillInput>?];
   const [next] = info.nextActionTimes;
   const last = info.recentActions.at(-1);
   return {
     name: scheduleId.slice(DRILL_SCHEDULES.length),
     cluster,
+    purpose,
     at: readTime(spec),
     kinds: [...(input?.kinds ?? [])],
     ...(input?.deadlineMinutes === undefined ? {} : { deadlineMinutes: input.deadlineMinutes }),
@@ -251,7 +291,11 @@ export function readDescription(described: ScheduleDescription): DrillSchedule |
 }
 
 /** Somebody may have given it another form in the UI. */
-function readTime({ calendars }: ScheduleDescription['spec']): string {
+function readTime({ calendars, intervals }: ScheduleDescription['spec']): string {
+  const [interval, ...others] = intervals ?? [];
+  if (interval !== undefined && others.length === 0 && (calendars ?? []).length === 0) {
+    return everyText(interval.every / 60_000);
+  }
   const [calendar, ...more] = calendars ?? [];
   const hour = calendar?.hour[0]?.start;
   const minute = calendar?.minute[0]?.start;
@@ -259,6 +303,8 @@ function readTime({ calendars }: ScheduleDescription['spec']): string {
     ? 'changed by hand'
     : renderTimeOfDay({ hour, minute });
 }
+
+const everyText = (minutes: number): string => (minutes === 1 ? 'every minute' : `every ${minutes} minutes`);
 
 function rethrowMissing(name: string, error: unknown): never {
   if (nameOf(error) !== 'ScheduleNotFoundError') throw error;

@@ -177,6 +177,9 @@ export function judge(run: RunReference, end: FollowEnd): CommandResult {
 
 /** A drill without a verdict has proved nothing; other runbooks need none. */
 function exitForVerdict(progress: Progress | undefined): ExitName {
+  // A look of the watch completes whatever it sees.
+  if (progress?.watch?.state === 'wrong') return 'failed';
+  if (progress?.watch?.state === 'unseen') return 'unknown';
   if (progress?.verdict !== undefined) return verdictExit(progress.verdict);
   const isDrill = progress?.runbook === 'failoverDrill' || progress?.runbook === 'scheduledDrill';
   return progress === undefined || isDrill ? 'unknown' : 'passed';

@@ -62,7 +62,7 @@ export interface EndpointSources {
   databaseUser: string;
 }
 
-export const OPERATIONS = ['buildCluster', 'failoverDrill', 'switchover', 'destroyCluster'] as const;
+export const OPERATIONS = ['buildCluster', 'failoverDrill', 'switchover', 'recoverCluster', 'destroyCluster'] as const;
 const MAX_RUNS = 300;
 
 export async function readClusters(temporal: Temporal, sources: EndpointSources): Promise<ClusterStatus[]> {

@@ -12,6 +12,12 @@ export const DRILL_SECONDS = {
   byHand: 3600,
 } as const;
 
+/** The same for a recovery, in seconds. */
+export const RECOVERY_SECONDS = {
+  /** The start of a database that recovers after a crash (300 s in the cluster's own time-outs), twice. */
+  healthy: 600,
+} as const;
+
 /** What a fault lasts, what is expected of the cluster meanwhile, and when the node takes it back by itself. Seconds, from the cluster's own time-outs. */
 export interface FaultTiming {
   /** A server that hangs is noticed by the query of its monitor within this. */

@@ -9,7 +9,10 @@ export const FAILURES = {
   QuotaExceeded: { final: true, meaning: 'the subscription allows no more of this resource' },
   NotOurs: { final: true, meaning: 'the resource exists and does not carry the tag of this cluster' },
   GuardRefused: { final: true, meaning: 'a dangerous move was refused: what was seen does not prove that it is safe' },
-  GateNotMet: { final: true, meaning: 'a drill or a planned move was not begun: the cluster is not healthy' },
+  GateNotMet: {
+    final: true,
+    meaning: 'a drill, a planned move or a recovery was not begun: the cluster is not as it must be for it',
+  },
   DrillsForbidden: { final: true, meaning: 'drills are stopped by the safety switch, or a freeze window is open' },
   HostKeyMismatch: { final: true, meaning: 'the SSH host key is not the one put into the machine' },
   NodeMismatch: { final: true, meaning: 'the node is not the expected virtual machine' },

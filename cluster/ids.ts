@@ -4,6 +4,7 @@ export const clusterLockId = (cluster: string): string => `cluster-lock/${cluste
 export const buildWorkflowId = (cluster: string): string => `build-cluster/${cluster}`;
 export const planWorkflowId = (cluster: string, stamp: string): string => `plan-cluster/${cluster}/${stamp}`;
 export const switchoverWorkflowId = (cluster: string): string => `switchover/${cluster}`;
+export const recoverWorkflowId = (cluster: string): string => `recover/${cluster}`;
 export const destroyWorkflowId = (cluster: string): string => `destroy-cluster/${cluster}`;
 export const drillWorkflowId = (cluster: string, kind: string, stamp: string): string =>
   `drill/${cluster}/${kind}/${stamp}`;
@@ -12,6 +13,8 @@ export const scheduledDrillWorkflowId = (cluster: string, schedule: string): str
   `scheduled-drill/${cluster}/${schedule}`;
 /** One for a cluster: a later order takes the place of an earlier one that has not been carried out yet. */
 export const drillOrderWorkflowId = (cluster: string): string => `drill-order/${cluster}`;
+/** Of the looks of a watch; Temporal adds the time at which each was due. */
+export const watchWorkflowId = (cluster: string, schedule: string): string => `watch/${cluster}/${schedule}`;
 /** Of the schedule that people know by its name alone. */
 export const drillScheduleId = (name: string): string => `${DRILL_SCHEDULES}${name}`;
 export const DRILL_SCHEDULES = 'drill-schedule/';
@@ -42,6 +45,8 @@ export const DRILL_SWITCH_TAG = 'hadb-drills';
 export const DRILL_FREEZE_TAG = 'hadb-drill-freeze';
 /** The nights that a schedule has skipped in a row. */
 export const skippedNightsTag = (schedule: string): string => `hadb-skipped-${schedule}`;
+/** When recoveries have started the machine of a node. */
+export const startsTag = (node: string): string => `hadb-starts-${node}`;
 
 /** The name that Azure gives to the public address: what clients and SSH connect to. */
 export const publicHostName = ({ dnsLabel, location }: { dnsLabel: string; location: string }): string =>

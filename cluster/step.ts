@@ -1,3 +1,4 @@
+import type { WatchNote } from './recovery/watch';
 import type { ClusterSpecification } from './specification/specification';
 
 /** The operation on whose behalf something is done: it names remote jobs and owns the nodes. */
@@ -14,8 +15,10 @@ export const RUNBOOKS = [
   'scheduledDrill',
   'orderDrills',
   'switchover',
+  'recoverCluster',
   'destroyCluster',
   'planCluster',
+  'watchCluster',
 ] as const;
 export type RunbookName = (typeof RUNBOOKS)[number];
 
@@ -119,7 +122,9 @@ export interface Progress {
   warnings?: string[];
   steps: StepRecord[];
   verdict?: Verdict;
-  /** Why a scheduled drill did nothing this time, though nothing is wrong. */
+  /** Of a watch: what it found, and hands on to its next look. */
+  watch?: WatchNote;
+  /** Why a scheduled run did nothing this time, though nothing is wrong. */
   skipped?: string;
   failure?: StepFailure;
 }

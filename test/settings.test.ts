@@ -26,6 +26,15 @@ describe('settings', () => {
     expect(settings.taskQueue).toBe('hadb');
   });
 
+  it.each([
+    ['', undefined],
+    ['9464', '127.0.0.1:9464'],
+    ['0.0.0.0:9464', '0.0.0.0:9464'],
+    ['[::1]:9464', '[::1]:9464'],
+  ])('let metrics listen nowhere, on loopback or where they are told: "%s"', (value, address) => {
+    expect(readWorkerSettings({ HOME: '/h', HADB_METRICS_ADDRESS: value }).metricsAddress).toBe(address);
+  });
+
   it('prefer the named Temporal CLI to the search path', () => {
     expect(readTemporalCliSettings({ HOME: '/h', PATH: '/bin', TEMPORAL_CLI_PATH: '/opt/temporal' })).toMatchObject({
       cliPath: '/opt/temporal',

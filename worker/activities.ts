@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Runtime } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import type { Activities } from '../activities';
 import { createArmClients, createCredential } from '../activities/connections/arm-clients';
@@ -22,6 +23,7 @@ export function wireActivities(
     throw new SettingsError('AZURE_SUBSCRIPTION_ID is not set; name the subscription that the clusters live in.');
   }
   if (settings.clientSecret !== undefined) redactor.register(settings.clientSecret);
+  const alertWebhook = settings.alertWebhook === undefined ? undefined : readWebhook(settings.alertWebhook, redactor);
   const ca = settings.caFile === undefined ? undefined : readAuthorities(settings.caFile);
   // It holds the token that lets whoever has it break machines.
   if (settings.faultsEndpoint !== undefined) redactor.register(settings.faultsEndpoint);
@@ -56,10 +58,34 @@ export function wireActivities(
         ...(settings.faultsEndpoint !== undefined && { endpoint: settings.faultsEndpoint }),
         ...(ca !== undefined && { ca }),
       }),
-      reports: { version: VERSION, ...(settings.temporalUi !== undefined && { temporalUi: settings.temporalUi }) },
+      reports: {
+        version: VERSION,
+        ...(settings.temporalUi !== undefined && { temporalUi: settings.temporalUi }),
+        getMeter,
+      },
+      alerts: {
+        ...(alertWebhook !== undefined && { webhook: alertWebhook }),
+        getMeter,
+        redact: (text) => redactor.redact(text),
+      },
     }),
     close: () => sessions.close(),
   };
+}
+
+/** Asked for when it is needed: the runtime is installed later than the activities are wired. */
+const getMeter = () => Runtime.instance().metricMeter;
+
+/** Its path and query are treated as secrets: whoever knows them may post. Errors: SettingsError, without the address. */
+function readWebhook(address: string, redactor: Redactor): string {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '') {
+    throw new SettingsError(
+      'HADB_ALERT_WEBHOOK is no address of a webhook: it begins with https:// (or http://) and holds no user.',
+    );
+  }
+  if (url.pathname.length > 1 || url.search !== '') redactor.register(`${url.pathname}${url.search}`);
+  return address;
 }
 
 function readAuthorities(file: string): string {

@@ -1,6 +1,7 @@
 import type { Logger, RuntimeOptions } from '@temporalio/worker';
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import type { Redactor } from '../activities/connections/redactor';
+import { STEP_DURATION_BUCKETS, type MetricName } from '../cluster/report/metrics';
 
 /** Log lines are JSON, and pass the redactor like everything else that leaves. Once for each process. */
 export function installRuntime(settings: { metricsAddress?: string }, redactor: Redactor): Logger {
@@ -11,7 +12,13 @@ export function installRuntime(settings: { metricsAddress?: string }, redactor: 
   const telemetryOptions: RuntimeOptions['telemetryOptions'] = {
     logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'WARN' }) },
     ...(settings.metricsAddress !== undefined && {
-      metrics: { prometheus: { bindAddress: settings.metricsAddress, useSecondsForDurations: true } },
+      metrics: {
+        prometheus: {
+          bindAddress: settings.metricsAddress,
+          useSecondsForDurations: true,
+          histogramBucketOverrides: { ['hadb_step_duration_seconds' satisfies MetricName]: STEP_DURATION_BUCKETS },
+        },
+      },
     }),
   };
   // The process itself listens for signals: the worker may still be waiting for its server when one comes.

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { Worker } from '@temporalio/worker';
+import { Runtime, Worker } from '@temporalio/worker';
 import { createRedactor } from '../activities/connections/redactor';
 import { failureInterceptor } from '../activities/interceptors/failures';
 import { heartbeatInterceptor } from '../activities/interceptors/heartbeats';
+import { isPortFree } from '../processes/free-port';
+import { SettingsError } from '../settings';
 import type { WorkerSettings } from '../settings';
 import { wireActivities } from './activities';
+import { restoreDrillGauges } from './drill-gauges';
 import { installRuntime } from './logging';
 import { connectPatiently } from './patient-connection';
 import { getWorkflowBundle } from './workflow-bundle';
@@ -23,7 +26,9 @@ export interface RunningWorker {
 export async function startWorker(settings: WorkerSettings, signal?: AbortSignal): Promise<RunningWorker> {
   const redactor = createRedactor();
   const { activities, close } = wireActivities(settings, redactor);
+  await refuseAddress(settings.metricsAddress);
   const logger = installRuntime(settings, redactor);
+  restoreDrillGauges(Runtime.instance().metricMeter, settings.drillsDirectory);
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig({
     overrideEnvVars: settings.temporalEnvironment,
   });
@@ -70,4 +75,19 @@ export async function startWorker(settings: WorkerSettings, signal?: AbortSignal
     },
     shutdown: () => worker.shutdown(),
   };
+}
+
+/** The runtime's own error does not name the setting. Errors: SettingsError. */
+async function refuseAddress(address: string | undefined): Promise<void> {
+  if (address === undefined) return;
+  const [, host, port] = /^((?:\d{1,3}\.){3}\d{1,3}|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(address) ?? [];
+  if (host === undefined || Number(port) > 65_535) {
+    throw new SettingsError(
+      `HADB_METRICS_ADDRESS is "${address}"; use address:port such as 127.0.0.1:9464, or a port.`,
+    );
+  }
+  if (await isPortFree(Number(port), host.replaceAll(/[[\]]/g, ''))) return;
+  throw new SettingsError(
+    `HADB_METRICS_ADDRESS is ${address}, which cannot be listened on: another program may do so.`,
+  );
 }

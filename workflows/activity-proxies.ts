@@ -45,6 +45,7 @@ const EXCEPTIONS: Readonly<Record<string, ActivityClass>> = {
   stopServer: 'wait',
   awaitAzureOperation: 'azureWait',
   awaitInSync: 'syncWait',
+  awaitCopiesCurrent: 'syncWait',
   describeLockHolder: 'read',
   remoteQuery: 'wait',
   judgeDrill: 'wait',

@@ -5,5 +5,7 @@ export { failoverDrill } from './failover-drill';
 export { clusterLock } from './lock';
 export { orderDrills } from './order-drills';
 export { planCluster } from './plan-cluster';
+export { recoverCluster } from './recover-cluster';
 export { scheduledDrill } from './scheduled-drill';
 export { switchover } from './switchover';
+export { watchCluster } from './watch-cluster';

@@ -13,6 +13,7 @@ const runbook = z.strictObject({
 
 export const BuildCluster = runbook;
 export const Switchover = runbook;
+export const RecoverCluster = runbook;
 export const FailoverDrill = runbook.extend({ kind: z.enum(DRILL_KINDS) });
 const unattended = z.strictObject({ specification: ClusterSpecification });
 const failAtOnce = <Input extends object>(input: Input) => ({ ...input, onFailure: 'fail' as const });
@@ -42,3 +43,4 @@ export const DestroyCluster = runbook
     message: 'type the name of the cluster here: everything in it is deleted, its data disks included',
   });
 export const PlanCluster = unattended.transform(failAtOnce);
+export const WatchCluster = unattended.transform(failAtOnce);

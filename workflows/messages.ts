@@ -30,6 +30,10 @@ export interface SwitchoverInput extends RunOptions {
   specification: ClusterSpecificationInput;
 }
 
+export interface RecoverClusterInput extends RunOptions {
+  specification: ClusterSpecificationInput;
+}
+
 export const DRILL_KINDS = [
   'manual',
   'switchover',
@@ -77,6 +81,14 @@ export interface ScheduledDrillInput {
 
 /** A drill with everything around it takes well under an hour when it goes well; the waits inside may add an hour. */
 export const DEADLINE_MINUTES = { least: 30, usual: 120, most: 720 } as const;
+
+/** What a schedule starts every few minutes: reads only. */
+export interface WatchClusterInput {
+  specification: ClusterSpecificationInput;
+}
+
+/** A look takes seconds; one that is due while the one before still waits for a silent node is left out. */
+export const WATCH_MINUTES = { least: 1, usual: 5, most: 60 } as const;
 
 export interface OrderDrillsInput {
   specification: ClusterSpecificationInput;

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { z } from 'zod';
 import { stepIdentity } from '../cluster/ids';
+import type { WatchNote } from '../cluster/recovery/watch';
 import { renderStepTable } from '../cluster/report/step-table';
 import type { ClusterSpecification, Node } from '../cluster/specification/specification';
 import type {
@@ -30,6 +31,7 @@ import { describeFailure, isCancelOfTheRun, toApplicationFailure } from './failu
 import { takeClusterLock, type HeldLock } from './lock';
 import { decideUpdate, progressQuery } from './messages';
 import { fitProgress, shorten, shortenOutcome } from './progress-size';
+import { countFailedTry, countOverdueDecision, measureStep } from './step-metrics';
 import { TRIES } from './tries';
 
 /** What every runbook's input has once it is parsed. */
@@ -99,6 +101,9 @@ export interface Run {
 
   /** Nothing is wrong, and yet nothing was done: the run completes as skipped, and says why. */
   skip(reason: string): void;
+
+  /** What a watch has found, for its next look. */
+  watched(note: WatchNote): void;
 
   /** Something that people must know and that changes no verdict. */
   warn(sentence: string): void;
@@ -313,6 +318,10 @@ class Engine implements Run {
     this.show();
   }
 
+  watched(note: WatchNote): void {
+    this.progress.watch = note;
+  }
+
   warn(sentence: string): void {
     this.progress.warnings = [...(this.progress.warnings ?? []), sentence];
     this.show();
@@ -332,6 +341,19 @@ class Engine implements Run {
     this.refuseWhenEnding();
     const record = this.open(identity, sentence);
     const step = stepIdentity(identity.id, identity.node);
+    try {
+      return await this.tryStep(record, step, choices, work);
+    } finally {
+      measureStep(this.operation.runbook, record);
+    }
+  }
+
+  private async tryStep<Outcome extends StepOutcome>(
+    record: StepRecord,
+    step: string,
+    choices: Decision[],
+    work: (step: StepContext) => Promise<Outcome>,
+  ): Promise<Outcome | undefined> {
     let failures = 0;
     for (let generation = 1; ; generation += 1) {
       const context: StepContext = { specification: this.specification, operation: this.operation, step, generation };
@@ -387,6 +409,7 @@ class Engine implements Run {
         counted.add(error);
         record.failure = shortenFailure(failure);
         record.attempts = before + failures + 1;
+        countFailedTry(this.operation.runbook, record.id, failure.code);
         log.warn('a try of a step failed', { step: describe(record), code: failure.code, tries: failures, of: TRIES });
         this.show();
         return failures;
@@ -453,6 +476,7 @@ class Engine implements Run {
   private async awaitAnswer(record: StepRecord, answered: () => boolean): Promise<void> {
     if (await condition(answered, this.alertAfterMs)) return;
     record.alertedAt = now();
+    countOverdueDecision(this.operation.runbook, record.id);
     log.error('a step has waited long for a decision', {
       code: 'HADB_W2007',
       step: describe(record),

@@ -1,25 +1,18 @@
 import { nodesOf, promotedNodes } from '../../cluster/cib/crm-mon';
 import { RESOURCES } from '../../cluster/cib/cib';
-import { describeDrbd, isInSync } from '../../cluster/drbd/state';
 import { renderConstraintsRead } from '../../cluster/node/drill-moves';
+import { pairProblems } from '../../cluster/recovery/pair-problems';
 import type { NodeSession } from '../connections/node-session';
 import type { ObservedCluster } from '../node/cluster-state';
 
 /** Whether a pair is as it must be before a drill and after it. */
 
 /** All that is wrong, as the node sees it. */
-export function gateProblems(
+export const gateProblems = (
   node: string,
   { state, drbd, problems }: ObservedCluster,
   constraints: string[],
-): string[] {
-  if (!state.available) return [`Pacemaker does not answer on ${node}`];
-  return [
-    ...problems,
-    ...(isInSync(drbd) ? [] : [`DRBD on ${node}: ${describeDrbd(drbd)}`]),
-    ...constraints.map((id) => `the constraint ${id} is left`),
-  ];
-}
+): string[] => pairProblems({ node, available: state.available, drbd, problems, constraints });
 
 /** Whether the node is the only primary and everything runs there. */
 export function servesOn({ state }: ObservedCluster, node: string): boolean {

@@ -17,12 +17,15 @@ import {
 import { renderDrillPage } from '../../cluster/report/drill-page';
 import { renderJournal } from '../../cluster/report/journal';
 import { junitOf, renderJUnit } from '../../cluster/report/junit';
+import { drillMeasurements } from '../../cluster/report/metrics';
 import type { ClusterSpecification } from '../../cluster/specification/specification';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { parseLedger } from '../../cluster/verdict/write-ledger';
 import { messageOf } from '../../processes/error-message';
 import { writeFileAtomically } from '../../processes/owned-process';
 import type { NodeSessions } from '../connections/node-session';
+import { setGauges, type GetMeter } from '../measurements';
+import { within } from '../node/waiting';
 import type { WriterProcesses } from './writer-process';
 
 /** Written beside the writer's ledger: so it is the worker's machine that keeps the reports. */
@@ -34,6 +37,7 @@ export interface ReportDependencies {
     version: string;
     /** Base URL of the Temporal UI, for the link to the workflow. */
     temporalUi?: string;
+    getMeter: GetMeter;
   };
 }
 
@@ -86,6 +90,9 @@ export function createReportActivities({ writers, sessions, reports }: ReportDep
           platform: `Node.js ${process.version}, ${process.platform}`,
         },
       };
+      const journal = renderJournal(record);
+      // First: what the disk refuses to keep is known all the same.
+      setGauges(reports.getMeter(), drillMeasurements(journal));
       const { writes, workflow } = record;
       writeFileAtomically(
         join(directory, REPORT_FILES.junit),
@@ -102,10 +109,7 @@ export function createReportActivities({ writers, sessions, reports }: ReportDep
       );
       writeFileAtomically(join(directory, REPORT_FILES.page), renderDrillPage(record));
       // Last: a directory with a journal is one that `hadb report` and `hadb trend` know.
-      writeFileAtomically(
-        join(directory, REPORT_FILES.journal),
-        `${JSON.stringify(renderJournal(record), undefined, 2)}\n`,
-      );
+      writeFileAtomically(join(directory, REPORT_FILES.journal), `${JSON.stringify(journal, undefined, 2)}\n`);
       return {
         result: 'changed',
         observed: `the drill has ended: ${outcomeOf(record)}`,
@@ -189,21 +193,13 @@ async function ask(
   node: string,
   script: string,
 ): Promise<{ text?: string; problem?: string }> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${NODE_LIMIT_MS / 1000} s`)), NODE_LIMIT_MS);
-  });
-  const asked = (async () => {
-    const session = await sessions.open(step, node);
-    return (await session.read(script, { timeoutMs: NODE_LIMIT_MS })).stdout;
-  })();
-  // Its failure after the limit concerns nobody any more.
-  asked.catch(() => undefined);
   try {
-    return { text: await Promise.race([asked, late]) };
+    const text = await within(NODE_LIMIT_MS, async () => {
+      const session = await sessions.open(step, node);
+      return (await session.read(script, { timeoutMs: NODE_LIMIT_MS })).stdout;
+    });
+    return { text };
   } catch (error) {
     return { problem: messageOf(error) };
-  } finally {
-    clearTimeout(timer);
   }
 }

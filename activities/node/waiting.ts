@@ -40,6 +40,25 @@ export async function waitUntil<Seen>(step: NodeStep, wait: Wait<Seen>): Promise
   }
 }
 
+/** For what may be silent for ever, such as a node whose machine hangs. Errors: NodeUnreachable after the limit, and those of the work. */
+export async function within<Result>(limitMs: number, work: () => Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new HadbError('NodeUnreachable', `no answer within ${limitMs / 1000} s`, { waitedMs: limitMs })),
+      limitMs,
+    );
+  });
+  const working = work();
+  // Its failure after the limit concerns nobody any more.
+  working.catch(() => undefined);
+  try {
+    return await Promise.race([working, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Shows the last line of a remote job's output while it runs. */
 export function reportJob(step: NodeStep, what: string): (tail: string) => void {
   return (tail) => {

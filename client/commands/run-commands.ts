@@ -12,7 +12,15 @@ import { ClientError } from '../messages';
 import type { ReportingFlags } from '../reporting/choose-reporter';
 import type { CommandResult } from '../reporting/reporter';
 import { deviations, identity } from '../run-events';
-import { buildRequest, destroyRequest, drillRequest, planRequest, switchoverRequest } from '../requests';
+import {
+  buildRequest,
+  destroyRequest,
+  drillRequest,
+  planRequest,
+  recoverRequest,
+  switchoverRequest,
+} from '../requests';
+import { knownSpecification } from '../known-specification';
 import type { Starter } from '../requests';
 import { inSession, launch, watchRun } from '../session';
 import type { Session } from '../session';
@@ -103,6 +111,17 @@ export function switchover(context: ClientContext, flags: RunFlags, file: string
       waiting(context, flags),
     ),
   );
+}
+
+export interface RecoverFlags extends RunFlags {
+  cluster?: string | undefined;
+}
+
+export function recover(context: ClientContext, flags: RecoverFlags, file: string | undefined): Promise<void> {
+  return inSession(context, flags, async (session) => {
+    const read = await knownSpecification(session, { cluster: flags.cluster, file });
+    return launch(session, recoverRequest(read, starter(context, flags)), waiting(context, flags));
+  });
 }
 
 export interface DestroyFlags extends RunFlags {

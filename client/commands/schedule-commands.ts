@@ -1,5 +1,5 @@
 import type { TimeOfDay } from '../../cluster/drill-schedule';
-import { DEADLINE_MINUTES } from '../../workflows/messages';
+import { DEADLINE_MINUTES, WATCH_MINUTES } from '../../workflows/messages';
 import type { DrillKind } from '../../workflows/messages';
 import { isInteractive } from '../context';
 import type { ClientContext } from '../context';
@@ -7,13 +7,13 @@ import { knownSpecification } from '../known-specification';
 import { ClientError, isClientError } from '../messages';
 import type { ReportingFlags } from '../reporting/choose-reporter';
 import type { CommandResult, ScheduleReport } from '../reporting/reporter';
-import { scheduleRequest } from '../requests';
+import { scheduleRequest, watchRequest } from '../requests';
 import type { DrillSchedule, ScheduledRun } from '../schedules';
 import { inSession, watchRun } from '../session';
 import type { Temporal } from '../temporal';
 import { isOpen } from '../watched-run';
 
-/** Drills by night: `hadb schedule`. */
+/** Drills by night, and watches: `hadb schedule`. */
 
 export interface CreateFlags extends ReportingFlags {
   cluster?: string | undefined;
@@ -42,6 +42,30 @@ export function createSchedule(
   });
 }
 
+export interface WatchFlags extends ReportingFlags {
+  cluster?: string | undefined;
+  /** Minutes. */
+  every?: number | undefined;
+}
+
+export function watchBySchedule(
+  context: ClientContext,
+  flags: WatchFlags,
+  name: string,
+  file: string | undefined,
+): Promise<void> {
+  return inSession(context, flags, async (session) => {
+    const temporal = await session.temporal();
+    const read = await knownSpecification(session, { cluster: flags.cluster, file });
+    const { taskQueue, user } = context.settings;
+    const { every: everyMinutes = WATCH_MINUTES.usual } = flags;
+    const saved = await temporal.schedules.save(watchRequest(read, { name, everyMinutes }, { taskQueue, user }));
+    const schedule = await report(temporal, await temporal.schedules.read(name));
+    const still = saved === 'updated' && schedule.paused ? ', and paused as it was before' : '';
+    return { exit: 'passed', summary: `watch ${name} is ${saved}${still}`, schedules: [schedule] };
+  });
+}
+
 export function listSchedules(context: ClientContext, flags: ReportingFlags): Promise<void> {
   return inSession(context, flags, async (session) => {
     const temporal = await session.temporal();
@@ -63,7 +87,7 @@ export function pauseSchedule(context: ClientContext, flags: PauseFlags, name: s
     const { schedules } = await session.temporal();
     await schedules.read(name);
     await schedules.pause(name, `paused by ${context.settings.user}: ${flags.reason ?? 'no reason given'}`);
-    return { exit: 'passed', summary: `schedule ${name} is paused; a drill that is open goes on` };
+    return { exit: 'passed', summary: `schedule ${name} is paused; a run that is open goes on` };
   });
 }
 
@@ -100,7 +124,7 @@ export function triggerSchedule(context: ClientContext, flags: TriggerFlags, nam
     await temporal.schedules.trigger(name);
     const started = await awaitStart(context, temporal, before);
     if (started === undefined) {
-      return { exit: 'refused', summary: `no drill of ${name} was started: another one was open, or Temporal is late` };
+      return { exit: 'refused', summary: `no run of ${name} was started: another one was open, or Temporal is late` };
     }
     const { workflowId, runId } = started;
     const { url } = temporal.watch(workflowId, runId);
@@ -127,7 +151,7 @@ async function awaitStart(
   throw new ClientError(
     'HADB_E4011',
     'detached',
-    'interrupted: the drill may have been started; see "hadb schedule list"',
+    'interrupted: the run may have been started; see "hadb schedule list"',
   );
 }
 
@@ -137,7 +161,7 @@ export function deleteSchedule(context: ClientContext, flags: ReportingFlags, na
     // Only what is ours.
     await schedules.read(name);
     await schedules.delete(name);
-    return { exit: 'passed', summary: `schedule ${name} is deleted; a drill that is open goes on` };
+    return { exit: 'passed', summary: `schedule ${name} is deleted; a run that is open goes on` };
   });
 }
 

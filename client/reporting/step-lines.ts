@@ -104,10 +104,10 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
 }
 
 function scheduleLines(schedule: ScheduleReport, paint: Paint): string[] {
-  const { name, cluster, at, kinds, paused, note, next, last, outcome, open, missed } = schedule;
+  const { name, cluster, purpose, at, kinds, paused, note, next, last, outcome, open, missed } = schedule;
   const state = paused ? paint('yellow', `paused${note === undefined ? '' : `: ${note}`}`) : `next ${next ?? 'never'}`;
   return [
-    `${paint('bold', name)}  cluster ${cluster}, at ${at} UTC, ${kinds.join(', ')}`,
+    `${paint('bold', name)}  cluster ${cluster}, ${purpose === 'watch' ? `watch, ${at}` : `at ${at} UTC, ${kinds.join(', ')}`}`,
     `    ${state}`,
     ...open.map((workflowId) => `    open: ${workflowId}`),
     ...(last === undefined || open.includes(last.workflowId)
@@ -118,7 +118,7 @@ function scheduleLines(schedule: ScheduleReport, paint: Paint): string[] {
       : [
           paint(
             'yellow',
-            `    missed: ${missed.overlap} because the drill before was open, ${missed.catchUp} because Temporal was away`,
+            `    missed: ${missed.overlap} because the ${purpose === 'watch' ? 'look' : 'drill'} before was open, ${missed.catchUp} because Temporal was away`,
           ),
         ]),
   ];

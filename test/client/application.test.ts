@@ -294,6 +294,15 @@ describe('hadb drill, switchover and destroy', () => {
     expect(temporal.started).toMatchObject([{ workflowType: 'switchover', workflowId: 'switchover/pair' }]);
   });
 
+  it('recover under a fixed id, and pass a refusal on', async () => {
+    const { temporal } = await hadb('recover');
+    const ending = { status: 'FAILED', failure: { code: 'GateNotMet', message: 'both machines are down' } };
+    const refused = await hadb('recover --wait', { ending });
+
+    expect(temporal.started).toMatchObject([{ workflowType: 'recoverCluster', workflowId: 'recover/pair' }]);
+    expect(refused.exit).toBe(3);
+  });
+
   it.each([
     ['the typed name', 'destroy', { answer: 'pair' }, 0, 1],
     ['the name as an option', 'destroy --confirm pair', {}, 0, 1],
@@ -532,6 +541,7 @@ describe('the help', () => {
         'drills allow',
         'drills freeze',
         'schedule create',
+        'schedule watch',
         'schedule list',
         'schedule pause',
         'schedule unpause',
@@ -540,6 +550,7 @@ describe('the help', () => {
         'report',
         'trend',
         'switchover',
+        'recover',
         'destroy',
         'watch',
         'decide',

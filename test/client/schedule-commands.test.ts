@@ -98,6 +98,55 @@ describe('hadb schedule create', () => {
   });
 });
 
+describe('hadb schedule watch', () => {
+  it('asks for a look every five minutes, unless told otherwise', async () => {
+    const { temporal, exit, printed } = await hadb('schedule watch eyes --cluster pair');
+    const other = await hadb('schedule watch eyes --every 15');
+
+    expect(exit).toBe(0);
+    expect(temporal.saved).toMatchObject([
+      { purpose: 'watch', name: 'eyes', cluster: 'pair', everyMinutes: 5, input: { specification: { name: 'pair' } } },
+    ]);
+    expect(printed).toContain('eyes  cluster pair, watch, every 5 minutes');
+    expect(printed).toContain('watch eyes is created');
+    expect(other.temporal.saved).toMatchObject([{ everyMinutes: 15 }]);
+  });
+
+  it.each(['0', '61', 'often'])('refuses an interval of %s', async (every) => {
+    const { temporal, exit, said } = await hadb(`schedule watch eyes --every ${every}`);
+
+    expect(exit).toBe(64);
+    expect(said).toContain('is no interval');
+    expect(temporal.saved).toEqual([]);
+  });
+
+  it('goes on when drills are stopped', async () => {
+    const { temporal } = await hadb('drills stop', {
+      schedules: [{ name: 'nightly' }, { name: 'eyes', purpose: 'watch' }],
+      ending: started('COMPLETED', { state: 'completed' }),
+    });
+
+    expect([...temporal.known.values()].map(({ name, paused }) => [name, paused])).toEqual([
+      ['nightly', true],
+      ['eyes', false],
+    ]);
+  });
+
+  it.each([
+    ['whole', 0],
+    ['under-way', 0],
+    ['wrong', 1],
+    ['unseen', 2],
+  ] as const)('a look that is asked for and finds the pair %s exits with %i', async (state, code) => {
+    const { exit } = await hadb('schedule trigger eyes --wait', {
+      schedules: [{ name: 'eyes', purpose: 'watch' }],
+      ending: started('COMPLETED', { state: 'completed', runbook: 'watchCluster', watch: { state, findings: [] } }),
+    });
+
+    expect(exit).toBe(code);
+  });
+});
+
 describe('hadb schedule list', () => {
   it('tells state, reason, next and last drill, and what was missed', async () => {
     const script: TemporalScript = {

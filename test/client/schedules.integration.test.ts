@@ -163,6 +163,38 @@ describe('hadb schedule create', () => {
     expect(described.memo).toEqual({ cluster: other });
   });
 
+  it('leaves a watch of the same name alone, and a watch leaves it alone', async () => {
+    const { watched, refused, drills, described } = await inANight(async ({ create, result, name, file, describe }) => {
+      const watched = await result('schedule', 'watch', name, file, '--every', '7');
+      const refused = await create();
+      const described = await describe();
+      await result('schedule', 'delete', name);
+      await create();
+      return { watched, refused, described, drills: await result('schedule', 'watch', name, file) };
+    });
+
+    expect(watched).toMatchObject({ exitCode: 0, schedules: [{ purpose: 'watch', at: 'every 7 minutes', kinds: [] }] });
+    expect(described.policies).toMatchObject({ overlap: 'SKIP', catchupWindow: 60_000, pauseOnFailure: false });
+    expect(described.action).toMatchObject({ workflowType: 'watchCluster' });
+    expect(refused).toMatchObject({ exitCode: 64, summary: expect.stringContaining('is a watch') as string });
+    expect(drills).toMatchObject({ exitCode: 64, summary: expect.stringContaining('a schedule of drills') as string });
+  });
+
+  it('a watch once more changes its interval and stays paused; triggered, it looks', async () => {
+    const { updated, looked } = await inANight(async ({ result, hadb, name, file }) => {
+      await result('schedule', 'watch', name, file);
+      await hadb('schedule', 'pause', name);
+      const updated = await result('schedule', 'watch', name, file, '--every', '1');
+      return { updated, looked: await result('schedule', 'trigger', name, '--wait') };
+    });
+
+    expect(updated).toMatchObject({ exitCode: 0, schedules: [{ at: 'every minute', paused: true }] });
+    expect(looked).toMatchObject({
+      exitCode: 0,
+      summary: expect.stringMatching(/^The pair pair\d+ is whole$/) as string,
+    });
+  });
+
   it('takes the specification from the newest build when only the cluster is named', async () => {
     const { unknown, known } = await inANight(async ({ hadb, result, name, file }) => {
       const create = () => result('schedule', 'create', name, '--cluster', name, '--at', '02:30');

@@ -1,6 +1,12 @@
 import { clusterOf, clusterState } from '../../client/status';
 import type { ClusterState } from '../../client/status';
-import { buildWorkflowId, destroyWorkflowId, drillWorkflowId, switchoverWorkflowId } from '../../cluster/ids';
+import {
+  buildWorkflowId,
+  destroyWorkflowId,
+  drillWorkflowId,
+  recoverWorkflowId,
+  switchoverWorkflowId,
+} from '../../cluster/ids';
 
 const build = (status: string) => ({ type: 'buildCluster', status });
 const drill = (status: string) => ({ type: 'failoverDrill', status });
@@ -29,6 +35,7 @@ describe('the state of a cluster, told by its runs (newest first)', () => {
 it.each([
   buildWorkflowId,
   switchoverWorkflowId,
+  recoverWorkflowId,
   destroyWorkflowId,
   (name: string) => drillWorkflowId(name, 'standby', 's'),
 ])('the cluster of an operation is read from its workflow id', (id) => {

@@ -87,6 +87,7 @@ const scheduleFor = (schedule: Partial<DrillSchedule>): DrillSchedule => ({
   name: 'nightly',
   cluster: 'pair',
   at: '02:30',
+  purpose: 'drills',
   kinds: ['switchover'],
   paused: false,
   next: '2026-11-23T02:30:00.000Z',
@@ -115,7 +116,15 @@ function schedulesInMemory(
       const before = known.get(request.name);
       known.set(
         request.name,
-        scheduleFor({ ...before, name: request.name, cluster: request.cluster, kinds: [...request.input.kinds] }),
+        scheduleFor({
+          ...before,
+          name: request.name,
+          cluster: request.cluster,
+          purpose: request.purpose,
+          ...(request.purpose === 'watch'
+            ? { kinds: [], at: `every ${request.everyMinutes} minutes` }
+            : { kinds: [...request.input.kinds] }),
+        }),
       );
       return before === undefined ? 'created' : 'updated';
     },

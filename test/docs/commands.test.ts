@@ -49,7 +49,12 @@ describe('hadb', () => {
     'knows "$line" ($file)',
     async ({ words }) => {
       const context = contextForTests({
-        temporal: temporalForCommands({ schedules: [{ name: 'nightly', cluster: 'orders' }] }),
+        temporal: temporalForCommands({
+          schedules: [
+            { name: 'nightly', cluster: 'orders' },
+            { name: 'eyes', cluster: 'orders', purpose: 'watch' },
+          ],
+        }),
         environment: { TEMPORAL_ADDRESS: '127.0.0.1:7233', HADB_STATE_DIR: directory },
         workingDirectory: directory,
         answer: 'orders',

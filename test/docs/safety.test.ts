@@ -102,12 +102,6 @@ describe('no source of a runbook can', () => {
       /cibadmin[^\n]*(?:--erase|--replace|--force|-E\b|-R\b)|crm cluster remove/,
       'cibadmin --erase',
     ],
-    [
-      [15],
-      'remove the constraint of the fence-peer handler',
-      /cibadmin[^\n]*(?:--delete|-D\b)/,
-      'cibadmin --delete --xml-text x',
-    ],
     [[25], 'run an online verification', /(?:drbdadm|drbdsetup) verify/, 'drbdadm verify r0'],
   ];
 
@@ -139,6 +133,12 @@ describe('no source of a runbook can', () => {
       expect.stringMatching(/^activities\/drill\/failed-action-cleaner.ts: whatNow: /),
       'cluster/node/drill-moves.ts: crm_resource --cleanup --resource "$resource" --node "$node"',
       'cluster/node/pacemaker-moves.ts: crm_resource --refresh',
+    ]);
+  });
+
+  it('remove anything from a CIB (move 15) but by one guarded script', () => {
+    expect(linesWith(/cibadmin[^\n]*(?:--delete|-D\b)/)).toEqual([
+      `cluster/node/recovery-moves.ts: cibadmin --delete --xpath "//rsc_location[@id='$id']"`,
     ]);
   });
 

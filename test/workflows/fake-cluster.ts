@@ -1,6 +1,9 @@
 import { cancelled, heartbeat } from '@temporalio/activity';
 import { createActivities, type Activities, type ActivityDependencies } from '../../activities';
 import type { StepContext, StepOutcome } from '../../cluster/step';
+import { diagnose } from '../../cluster/recovery/diagnosis';
+import { describeFindings, type PairFindings } from '../../cluster/recovery/findings';
+import { findingsOf } from '../cluster/recovery/specimen-findings';
 import { DEBIAN_12 } from '../cluster/specimens';
 
 /**
@@ -17,6 +20,8 @@ export interface FakeCluster {
   primary: string;
   built: boolean;
   power: Record<string, string>;
+  /** What is seen of the pair, look by look; the last one for good. */
+  looks: PairFindings[];
   /** Machines that stand still. */
   frozen: Set<string>;
   /** Skipped in a row, as days. */
@@ -37,6 +42,7 @@ export function createFakeCluster(): FakeCluster {
     primary: 'hadb01',
     built: false,
     power: { hadb01: 'running', hadb02: 'running' },
+    looks: [findingsOf()],
     frozen: new Set(),
     skippedNights: [],
   };
@@ -101,6 +107,11 @@ export function createFakeCluster(): FakeCluster {
       cluster.skippedNights = [];
       return {};
     },
+    readPairDiagnosis: ({ specification }) => {
+      const look = (cluster.looks.length > 1 ? cluster.looks.shift() : cluster.looks[0]) ?? findingsOf();
+      return { observed: describeFindings(look), diagnosis: diagnose(look, specification) };
+    },
+    postAlert: () => ({ told: true }),
     submitDelete: ({ resource }) => ({ kind: 'delete', name: resource?.name ?? '', poller: 'poller' }),
   };
   for (const name of activityNames()) {

@@ -9,6 +9,7 @@ import { drillRefusal } from '../../cluster/drill-refusals';
 import { ClusterSpecification } from '../../cluster/specification/specification';
 import * as runbooks from '../../workflows';
 import { DRILL_KINDS } from '../../workflows/messages';
+import { afterANight, findingsOf } from '../cluster/recovery/specimen-findings';
 import { failWith } from './fake-activities';
 import { createFakeCluster, hangUntilCancelled, type FakeCluster } from './fake-cluster';
 import { decide, eventually, stateReached } from './runs';
@@ -108,6 +109,14 @@ const SCENARIOS: Record<string, Scenario> = {
         order: { order: 'stop', by: 'ada', reason: 'month end' },
       }),
     ),
+  'recover-cluster': async (worker, cluster) => {
+    cluster.looks = afterANight();
+    return ended(await worker.start('recoverCluster', input()));
+  },
+  'recover-cluster-refused': async (worker, cluster) => {
+    cluster.looks = [findingsOf({ hadb01: { power: 'stopped' }, hadb02: { power: 'stopped' } })];
+    return ended(await worker.start('recoverCluster', input()));
+  },
   switchover: async (worker) => ended(await worker.start('switchover', input())),
   'destroy-cluster': async (worker, cluster) => {
     const specification = specificationFor();
@@ -121,6 +130,10 @@ const SCENARIOS: Record<string, Scenario> = {
       async () => ({ resources: [], foreign: [] }),
     ];
     return ended(await worker.start('destroyCluster', input({ specification, confirm: specification.name })));
+  },
+  'watch-cluster': async (worker, cluster) => {
+    cluster.looks = [findingsOf({ hadb01: { power: 'stopped' } })];
+    return ended(await worker.start('watchCluster', { specification: specificationFor() }));
   },
   'plan-cluster': async (worker) => ended(await worker.start('planCluster', { specification: specificationFor() })),
 };
@@ -153,7 +166,7 @@ it.each(Object.keys(SCENARIOS))('every activity of the saved run "%s" carries a 
     return text === '' ? '' : (JSON.parse(text) as string);
   });
 
-  expect(scheduled.length).toBeGreaterThan(name === 'order-drills' ? 0 : 1);
+  expect(scheduled.length).toBeGreaterThan(['order-drills', 'recover-cluster-refused'].includes(name) ? 0 : 1);
   expect(sentences.filter((sentence) => !/^[A-Z].* /.test(sentence))).toEqual([]);
 });
 

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { MetricMeter } from '@temporalio/common';
 import { XMLParser } from 'fast-xml-parser';
 import { createReportActivities, type DrillReportStep } from '../../../activities/drill/report';
 import { createWriterProcesses } from '../../../activities/drill/writer-process';
@@ -57,12 +58,20 @@ const sessions = {
   },
 } as unknown as NodeSessions;
 
+const gauges = new Map<string, number>();
+/** Keeps the last value of each gauge, under its name and labels. */
+const meter = {
+  createGauge: (name: string) => ({
+    set: (value: number, labels: object) => gauges.set(`${name} ${JSON.stringify(labels)}`, value),
+  }),
+} as unknown as MetricMeter;
+
 const writers = () => createWriterProcesses({ directory, program: PROGRAM });
 const activities = () =>
   createReportActivities({
     writers: writers(),
     sessions,
-    reports: { version: '0.1.0', temporalUi: 'http://127.0.0.1:8233/' },
+    reports: { version: '0.1.0', temporalUi: 'http://127.0.0.1:8233/', getMeter: () => meter },
   });
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -178,6 +187,15 @@ it('the page tells the verdict, needs nothing from elsewhere, and holds no secre
   expect(page.match(/\ssrc=|@import|url\((?!#)/g)).toBeNull();
   expect(page.includes(PASSWORD)).toBe(false);
   expect(page.includes('href="http://127.0.0.1:8233/namespaces/')).toBe(true);
+});
+
+it('the gauges of the worker show what the drill measured', () => {
+  const journal = parseJournal(file('journal.json'));
+  const of = (name: string) => gauges.get(`${name} {"cluster":"hadb","kind":"node-power-off"}`);
+
+  expect(of('hadb_drill_rto_seconds')).toBe(journal?.hadb.writes?.outageSeconds);
+  expect(of('hadb_drill_lost_writes')).toBe(journal?.hadb.writes?.lost?.length);
+  expect(of('hadb_drill_last_end_timestamp_seconds')).toBe(Date.parse(journal?.end ?? '') / 1000);
 });
 
 it('the packed ledger is the ledger, and the journal names its digest', () => {
