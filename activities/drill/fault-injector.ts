@@ -15,6 +15,29 @@ export interface FaultInjector {
   freeze(vmId: string, seconds: number): Promise<void>;
   /** Lets it go on now; nothing when it does. Errors as `freeze`. */
   thaw(vmId: string): Promise<void>;
+  /** Faults of links, made in the network itself; absent where a node has to make them. */
+  readonly links?: LinkFaults;
+}
+
+/** What a network does to frames between two ends; it ends by itself, whatever becomes of this worker. Errors: NotReady, BadRequest. */
+export interface LinkFaults {
+  has(id: string): Promise<boolean>;
+  put(link: LinkFault): Promise<void>;
+  /** Nothing when there is none of that id. */
+  remove(id: string): Promise<void>;
+}
+
+export interface LinkFault {
+  id: string;
+  /** VM id. */
+  from: string;
+  /** VM id, or `management`: the way to Azure Resource Manager. */
+  to: string;
+  bothDirections: boolean;
+  /** 0 to 1. */
+  loss: number;
+  delayMs: number;
+  seconds: number;
 }
 
 const LIMIT_MS = 20_000;
@@ -23,18 +46,35 @@ export function createFaultInjector(settings: { endpoint?: string; ca?: string }
   const { endpoint, ca } = settings;
   if (endpoint === undefined) return NODES;
   const order = async (vmId: string, action: 'pause' | 'resume', body: object): Promise<void> => {
-    const { status, text } = await post(`${endpoint}/machines/${encodeURIComponent(vmId)}/${action}`, body, ca);
-    if (status === 200) return;
-    throw new HadbError(status >= 500 ? 'NotReady' : 'BadRequest', `the machine ${vmId} cannot ${WORDS[action]}`, {
-      subject: vmId,
+    const path = `machines/${encodeURIComponent(vmId)}/${action}`;
+    await ask('POST', path, body, `the machine ${vmId} cannot ${WORDS[action]}`, vmId);
+  };
+  const ask = async (method: string, path: string, body: object | undefined, refused: string, subject: string) => {
+    const { status, text } = await send(method, `${endpoint}/${path}`, body, ca);
+    if (status === 200 || status === 204) return text;
+    throw new HadbError(status >= 500 ? 'NotReady' : 'BadRequest', refused, {
+      subject,
       observed: `HTTP ${status}: ${text.slice(0, 300)}`,
-      whatNow: 'Look at the state of the machine, then retry.',
+      whatNow: 'Look at the state of the machines, then retry.',
     });
   };
+  const pathOf = (id: string) => `links/${encodeURIComponent(id)}`;
   return {
     kind: 'lab',
     freeze: (vmId, seconds) => order(vmId, 'pause', { ttlSeconds: seconds }),
     thaw: (vmId) => order(vmId, 'resume', {}),
+    links: {
+      async has(id) {
+        const text = await ask('GET', 'links', undefined, 'the faults of the network are not told', id);
+        return (JSON.parse(text) as { value: { id: string }[] }).value.some((link) => link.id === id);
+      },
+      async put({ id, seconds, ...link }) {
+        await ask('PUT', pathOf(id), { ...link, ttlSeconds: seconds }, 'the network cannot be disturbed', id);
+      },
+      async remove(id) {
+        await ask('DELETE', pathOf(id), undefined, 'the network cannot be made good again', id);
+      },
+    },
   };
 }
 
@@ -48,8 +88,13 @@ export const cannotFreeze = (): HadbError =>
 const refuse = (): Promise<never> => Promise.reject(cannotFreeze());
 const NODES: FaultInjector = { kind: 'nodes', freeze: refuse, thaw: refuse };
 
-function post(url: string, body: object, ca: string | undefined): Promise<{ status: number; text: string }> {
-  const sent = JSON.stringify(body);
+function send(
+  method: string,
+  url: string,
+  body: object | undefined,
+  ca: string | undefined,
+): Promise<{ status: number; text: string }> {
+  const sent = body === undefined ? '' : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     // The address holds a token: it must not be in an error.
     const fail = (error: unknown) =>
@@ -61,10 +106,12 @@ function post(url: string, body: object, ca: string | undefined): Promise<{ stat
     const outgoing = request(
       url,
       {
-        method: 'POST',
+        method,
         agent: false,
         timeout: LIMIT_MS,
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) },
+        ...(body !== undefined && {
+          headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) },
+        }),
         ...(ca !== undefined && { ca }),
       },
       (response) => {

@@ -2,9 +2,12 @@ import { HadbError } from '../../cluster/errors';
 import { parseIdentity, renderIdentityRead } from '../../cluster/node/access';
 import {
   describeFault,
+  isNetworkFault,
   renderFault,
   renderFaultEnd,
+  renderNetworkFaultGuard,
   type LastingFault,
+  type NetworkFault,
   type NodeFault,
 } from '../../cluster/node/faults';
 import { describeDrbd, isInSync } from '../../cluster/drbd/state';
@@ -18,12 +21,14 @@ import { describeCluster, observeCluster, type ObservedCluster } from '../node/c
 import { pairOf } from '../node/dependencies';
 import { makeMove, readRuntime } from '../node/runtime';
 import type { NodeStep } from '../step';
-import { cannotFreeze, type FaultInjector } from './fault-injector';
+import { cannotFreeze, type FaultInjector, type LinkFaults } from './fault-injector';
 
 export interface FaultDependencies extends AzureDependencies {
   sessions: NodeSessions;
   faults: FaultInjector;
 }
+
+const linkId = ({ fault }: NetworkFault, node: string): string => `drill-${fault}-${node}`;
 
 export type DrillRole = 'Primary' | 'Secondary';
 
@@ -66,6 +71,9 @@ export function createFaultActivities(dependencies: FaultDependencies) {
      * Made once: a repetition after a lost answer finds it made. Errors: GuardRefused, NotReady.
      */
     async injectFault(step: NodeStep & { role: DrillRole; fault: NodeFault }): Promise<StepOutcome> {
+      if (faults.links !== undefined && isNetworkFault(step.fault)) {
+        return disturbLink(faults.links, { ...step, fault: step.fault });
+      }
       const session = await sessions.open(step, step.node);
       const done = describeFault(step.fault);
       if (await session.wasDoneBy(step)) return { result: 'changedEarlier', observed: 'the fault was made', done };
@@ -82,6 +90,9 @@ export function createFaultActivities(dependencies: FaultDependencies) {
 
     /** Takes a fault back before its timer does; one that ended with its machine needs nothing. May come twice. */
     async endFault(step: NodeStep & { fault: LastingFault }): Promise<StepOutcome> {
+      if (faults.links !== undefined && isNetworkFault(step.fault)) {
+        return restoreLink(faults.links, { ...step, fault: step.fault });
+      }
       const { state } = await power(step);
       if (state !== 'running')
         return { result: 'unchanged', observed: `the machine is ${state}: no fault outlasts it` };
@@ -120,6 +131,49 @@ export function createFaultActivities(dependencies: FaultDependencies) {
       return { result: 'changed', observed: `vmId ${vmId} is ${state}`, done: 'let the machine go on' };
     },
   };
+
+  /** In the network itself, under the guard of the node right before; one that is there was made by a try whose answer was lost. */
+  async function disturbLink(
+    links: LinkFaults,
+    step: NodeStep & { role: DrillRole; fault: NetworkFault },
+  ): Promise<StepOutcome> {
+    const { node, fault, role } = step;
+    const done = `${describeFault(fault)}, in the network itself`;
+    const id = linkId(fault, node);
+    if (await links.has(id)) return { result: 'changedEarlier', observed: 'the fault was made', done };
+    const { peer } = pairOf(step, node);
+    const [own, other] = await Promise.all([power(step), power({ ...step, node: peer.name })]);
+    const session = await sessions.open(step, node);
+    const guard = renderNetworkFaultGuard({ node, peer: peer.name, vmId: own.vmId, role });
+    await makeMove(session, { ...step, step: `${step.step}/guard` }, guard);
+    await links.put({
+      id,
+      from: own.vmId,
+      to: fault.fault === 'resource-manager-cut' ? 'management' : other.vmId,
+      // Each node has its own half of a disturbance.
+      bothDirections: fault.fault !== 'disturbance',
+      loss: fault.fault === 'disturbance' ? fault.lossPercent / 100 : 1,
+      delayMs: fault.fault === 'disturbance' ? fault.delayMs : 0,
+      seconds: fault.undoSeconds,
+    });
+    return {
+      result: 'changed',
+      observed: `${node} (vmId ${own.vmId}) was ${role} in a pair that was whole`,
+      done,
+    };
+  }
+
+  async function restoreLink(
+    links: LinkFaults,
+    { node, fault }: NodeStep & { fault: NetworkFault },
+  ): Promise<StepOutcome> {
+    const id = linkId(fault, node);
+    const wasThere = await links.has(id);
+    await links.remove(id);
+    return wasThere
+      ? { result: 'changed', observed: describeFault(fault), done: 'took the fault back' }
+      : { result: 'unchanged', observed: 'the fault was gone' };
+  }
 
   async function breakNode(
     session: NodeSession,

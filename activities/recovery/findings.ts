@@ -1,3 +1,4 @@
+import { sleep } from '@temporalio/activity';
 import { parseIdentity, renderIdentityRead } from '../../cluster/node/access';
 import { isHadbError } from '../../cluster/errors';
 import { startsTag } from '../../cluster/ids';
@@ -21,10 +22,15 @@ export interface FindingDependencies extends AzureDependencies {
   sessions: NodeSessions;
   /** How long constraints may take to go by themselves. */
   constraintsGoMs?: number;
+  /** Between two looks at a resource without a connection. */
+  standAlonePauseMs?: number;
 }
 
-/** A node that is silent for so long is a finding by itself. */
-const NODE_LIMIT_MS = 20_000;
+/** A resource that is being brought up is StandAlone until it has its disk, which takes a second or two; one that the peer was refused by stays so. */
+const STAND_ALONE = { looks: 5, pauseMs: 2000 };
+
+/** A node that is silent for so long is a finding by itself; the looks at a resource without a connection are in it. */
+const NODE_LIMIT_MS = 30_000;
 
 /**
  * Looks at both machines through Azure, and at what those that run say. Changes nothing, and takes the silence of a node for an answer. Errors: those
@@ -53,7 +59,7 @@ async function readNode(
       const session = await dependencies.sessions.open(step, node);
       const { stdout } = await session.read(renderIdentityRead());
       refuseOtherMachine({ ...step, node, vmId }, parseIdentity(stdout), pairOf(step, node).self.address);
-      return readView(session, step);
+      return readView(session, step, dependencies.standAlonePauseMs ?? STAND_ALONE.pauseMs);
     });
     return { node, power, starts, says };
   } catch (error) {
@@ -62,8 +68,12 @@ async function readNode(
   }
 }
 
-async function readView(session: NodeSession, step: StepContext): Promise<NodeView> {
-  const { state, drbd } = await observeCluster(session, step);
+async function readView(session: NodeSession, step: StepContext, pauseMs: number): Promise<NodeView> {
+  let { state, drbd } = await observeCluster(session, step);
+  for (let look = 1; look < STAND_ALONE.looks && drbd.connection === 'StandAlone'; look += 1) {
+    await sleep(pauseMs);
+    ({ state, drbd } = await observeCluster(session, step));
+  }
   const constraints = state.available ? await readConstraints(session) : [];
   if (drbd.connection !== 'StandAlone') return { state, drbd, constraints };
   const { gi } = parseMetadata((await session.read(renderMetadataRead())).stdout);

@@ -43,6 +43,9 @@ export function renderFault(fault: NodeFault, target: FaultTarget): string {
   }
 }
 
+/** Made in the network itself, by somebody who can: what must hold on the node right before. */
+export const renderNetworkFaultGuard = (target: FaultTarget): string => `${renderFaultGuard(target)}${FENCING_IS_ON}`;
+
 /** Takes a fault back, also where it is gone already; prints `fault` or `timer` for each that was still there. */
 export const renderFaultEnd = (fault: LastingFault): string =>
   renderUndoNow({ fault: fault.fault, undo: undoOf(fault), isThere: isThere(fault) });
@@ -100,7 +103,9 @@ fi
 const withUndo = (fault: LastingFault, { guard, make }: Pick<TableFault, 'guard' | 'make'>): string =>
   `${guard}${renderWithUndo({ fault: fault.fault, undoSeconds: fault.undoSeconds, undo: undoOf(fault), make })}`;
 
-type NetworkFault = Extract<NodeFault, { peerAddress: string }>;
+export type NetworkFault = Extract<NodeFault, { peerAddress: string }>;
+
+export const isNetworkFault = (fault: NodeFault): fault is NetworkFault => 'peerAddress' in fault;
 
 function networkFault(fault: NetworkFault): TableFault {
   switch (fault.fault) {

@@ -53,6 +53,9 @@ export type ArmAction = z.infer<typeof armActionSchema>;
 const storedArmFaultSchema = armFaultSchema.extend({ id: z.string() });
 export type ArmFault = z.infer<typeof storedArmFaultSchema>;
 
+/** Ends of links that are no machine; the last two are what guests reach of the cloud. */
+const LINK_ENDS = new Set(['*', 'gateway', 'management', 'metadata']);
+
 const linkFaultSchema = z.strictObject({
   from: z.string().default('*'),
   to: z.string().default('*'),
@@ -303,7 +306,7 @@ export function createFaults(options: {
 
   /** Wire knows machines by their host names. */
   function linkEnd(name: string): string {
-    if (name === '*' || name === 'gateway') return name;
+    if (LINK_ENDS.has(name)) return name;
     return findMachine(name).properties.osProfile.computerName;
   }
 }

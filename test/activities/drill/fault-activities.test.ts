@@ -1,8 +1,14 @@
 import { createFaultActivities } from '../../../activities/drill/faults';
-import { createFaultInjector, type FaultInjector } from '../../../activities/drill/fault-injector';
+import { createFaultInjector, type FaultInjector, type LinkFault } from '../../../activities/drill/fault-injector';
 import { createPowerActivities } from '../../../activities/drill/power';
 import { isHadbError, type HadbError } from '../../../cluster/errors';
-import { renderFault, renderFaultEnd, type LastingFault } from '../../../cluster/node/faults';
+import {
+  renderFault,
+  renderFaultEnd,
+  renderNetworkFaultGuard,
+  type LastingFault,
+  type NetworkFault,
+} from '../../../cluster/node/faults';
 import { runActivity, step } from '../node/model-pair';
 import { ALONE, createSeenPair, CUT_OFF, MOVED, TAKEN_OVER, VM_IDS, type SeenPair } from './seen-pair';
 
@@ -120,6 +126,60 @@ describe('a fault', () => {
       result: 'unchanged',
       observed: 'the machine is stopped: no fault outlasts it',
     });
+  });
+});
+
+describe('a fault of the network, where somebody can make it there', () => {
+  let links: LinkFault[];
+  beforeEach(() => {
+    links = [];
+  });
+  const network = (): FaultInjector => ({
+    ...lab(),
+    links: {
+      has: async (id) => links.some((link) => link.id === id),
+      put: async (link) => void links.push(link),
+      remove: async (id) => void (links = links.filter((link) => link.id !== id)),
+    },
+  });
+  const partition: NetworkFault = { fault: 'partition', peerAddress: '10.10.10.5', undoSeconds: 100 };
+  const inject = (fault: NetworkFault) => () =>
+    activities(network()).injectFault({ ...step('hadb01', 'break'), role: 'Primary', fault });
+  const end = (fault: NetworkFault) => () => activities(network()).endFault({ ...step('hadb01', 'mend'), fault });
+
+  it.each<[NetworkFault, Partial<LinkFault>]>([
+    [partition, { from: VM_IDS.hadb01, to: VM_IDS.hadb02, bothDirections: true, loss: 1, delayMs: 0, seconds: 100 }],
+    [
+      { fault: 'disturbance', peerAddress: '10.10.10.5', lossPercent: 5, delayMs: 20, undoSeconds: 90 },
+      { from: VM_IDS.hadb01, to: VM_IDS.hadb02, bothDirections: false, loss: 0.05, delayMs: 20, seconds: 90 },
+    ],
+    [
+      { fault: 'resource-manager-cut', peerAddress: '10.10.10.5', undoSeconds: 100 },
+      { from: VM_IDS.hadb01, to: 'management', loss: 1, seconds: 100 },
+    ],
+  ])('is made there (%j), behind the guard of the node, and ends by itself', async (fault, link) => {
+    expect(await runActivity(inject(fault))).toMatchObject({ result: 'changed' });
+
+    expect(links).toMatchObject([link]);
+    const target = { node: 'hadb01', peer: 'hadb02', vmId: VM_IDS.hadb01, role: 'Primary' } as const;
+    expect(pair.changes).toEqual([['hadb01', renderNetworkFaultGuard(target)]]);
+  });
+
+  it('is not made twice', async () => {
+    await runActivity(inject(partition));
+
+    expect(await runActivity(inject(partition))).toMatchObject({ result: 'changedEarlier' });
+    expect(links).toHaveLength(1);
+    expect(pair.changes).toHaveLength(1);
+  });
+
+  it('is taken back, also from a machine that is off, and may have gone by itself', async () => {
+    await runActivity(inject(partition));
+    pair.hadb01.power = 'stopped';
+
+    expect(await runActivity(end(partition))).toMatchObject({ result: 'changed', done: 'took the fault back' });
+    expect(await runActivity(end(partition))).toMatchObject({ result: 'unchanged' });
+    expect(links).toEqual([]);
   });
 });
 

@@ -10,12 +10,15 @@ import { startTestLab } from '../../lab/control/lab-fixture';
 
 let lab: TestLab;
 let vmId = '';
+let peerVmId = '';
 beforeAll(async () => {
   lab = await startTestLab();
   const azure = lab.clients();
   await buildNetwork(lab, azure);
   const vm = await azure.compute.virtualMachines.createOrUpdate(GROUP, 'hadb01', machineBody(lab, 1));
   vmId = vm.vmId ?? '';
+  const peer = await azure.compute.virtualMachines.createOrUpdate(GROUP, 'hadb02', machineBody(lab, 2));
+  peerVmId = peer.vmId ?? '';
 }, 120_000);
 afterAll(() => lab.close());
 
@@ -67,5 +70,30 @@ describe('a machine', () => {
 
     expect(code).toBe('NotReady');
     expect(message + JSON.stringify(details)).not.toContain('secret');
+  });
+});
+
+describe('the network', () => {
+  const CUT = { bothDirections: true, loss: 1, delayMs: 0, seconds: 600 };
+
+  it.each([
+    ['between two machines', () => peerVmId],
+    ['between a machine and Azure Resource Manager', () => 'management'],
+  ])('is cut %s, and made good again', async (_, to) => {
+    const { links } = injector();
+
+    await links?.put({ id: 'drill-partition-hadb01', from: vmId, to: to(), ...CUT });
+    const during = await links?.has('drill-partition-hadb01');
+    await links?.remove('drill-partition-hadb01');
+    await links?.remove('drill-partition-hadb01');
+
+    expect(during).toBe(true);
+    expect(await links?.has('drill-partition-hadb01')).toBe(false);
+  });
+
+  it('of a machine that there is not is not touched', async () => {
+    const put = async () => injector().links?.put({ id: 'x', from: vmId, to: 'hadb77', ...CUT });
+
+    expect((await refusalOf(put())).code).toBe('BadRequest');
   });
 });

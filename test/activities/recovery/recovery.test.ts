@@ -29,6 +29,8 @@ interface Machine {
   vmId?: string;
   crmMon?: string;
   drbd?: DrbdView;
+  /** What it says of its resource first, one after the other. */
+  comingUp?: DrbdView[];
   constraints?: string[];
   standby?: boolean;
   /** Does not answer, or never. */
@@ -47,7 +49,10 @@ function pairOfMachines(machines: { hadb01?: Machine; hadb02?: Machine } = {}, t
       reads: {
         [readCrmMon()]: own.crmMon ?? CRM_MON.healthy,
         [renderConstraintsRead()]: () => ({ stdout: (own.constraints ?? []).join('\n') }),
-        [renderRuntimeRead({ socket })]: `${BOOT}module=loaded\ndrbd:\n${events2({ ...roles, ...own.drbd })}`,
+        [renderRuntimeRead({ socket })]: () => {
+          const drbd = own.comingUp?.shift() ?? own.drbd;
+          return { stdout: `${BOOT}module=loaded\ndrbd:\n${events2({ ...roles, ...drbd })}` };
+        },
         [renderIdentityRead()]: `hostName=${node}\nmachineId=m\n${BOOT}vmId=${own.vmId ?? VM_ID}\nfirstBoot=done\naddress=${ADDRESSES[node]}\n`,
         [renderMetadataRead()]: `metadata=attached\ngi=${EQUAL}\n`,
         [renderStandbyRead({ node: 'hadb02' })]: () => ({
@@ -89,13 +94,15 @@ function pairOfMachines(machines: { hadb01?: Machine; hadb02?: Machine } = {}, t
     secrets,
     sessions,
     constraintsGoMs: 0,
+    standAlonePauseMs: 1,
     alerts: { getMeter: () => noopMetricMeter, redact: (text) => text },
   });
   return {
     activities,
     opened,
     changes,
-    find: () => runActivity(() => readFindings({ arm, secrets, sessions }, step('hadb01', 'look'))),
+    find: () =>
+      runActivity(() => readFindings({ arm, secrets, sessions, standAlonePauseMs: 1 }, step('hadb01', 'look'))),
     startGate: (node: string) => runActivity(() => activities.readStartGate(step(node, 'start'))),
   };
 }
@@ -139,6 +146,17 @@ describe('what is seen of a pair', () => {
     expect(silent.nodes[1]).toMatchObject({ silence: { code: 'NodeUnreachable', message: 'refused' } });
     expect(gone.nodes[1]).toMatchObject({ power: 'missing' });
     expect(stranger.nodes[1]).toMatchObject({ silence: { code: 'NodeMismatch' } });
+  });
+
+  it('does not take a resource that is being brought up for one that was refused', async () => {
+    const comingUp: DrbdView[] = [
+      { connection: 'StandAlone', disk: 'Consistent', peerDisk: 'DUnknown' },
+      { connection: 'StandAlone', disk: 'Consistent', peerDisk: 'DUnknown' },
+    ];
+    const [, finding] = (await pairOfMachines({ hadb02: { comingUp } }).find()).nodes;
+
+    expect(finding?.says).toMatchObject({ drbd: { connection: 'Connected' } });
+    expect(finding?.says).not.toHaveProperty('generations');
   });
 
   it('brings the generations of copies that have parted', async () => {

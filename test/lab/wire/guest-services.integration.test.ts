@@ -140,7 +140,6 @@ const digest = (bytes: Buffer | string) => createHash('sha256').update(bytes).di
 /** The user-mode network's own hardware address follows from its address. */
 const stackPort = () => machinePort(1, { mac: '52:55:0a:0a:0a:04' });
 
-
 describe('what guests reach of the cloud', () => {
   it('is reached by each machine under its own name, whatever it says', async () => {
     const ports = [machinePort(1), machinePort(2)];
