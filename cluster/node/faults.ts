@@ -88,7 +88,7 @@ const isServer = (pid: number): string => `${RUNS}${SERVER_RUNS}${MOUNTED}${assi
 const renderCrash = (panicSeconds: number): string => `${assign({ panic_seconds: panicSeconds })}
 [ -w /proc/sysrq-trigger ] || refuse "this kernel has no sysrq"
 echo "$panic_seconds" >/proc/sys/kernel/panic
-read -r armed </proc/sys/kernel/panic
+armed=$(cat /proc/sys/kernel/panic)
 [ "$armed" = "$panic_seconds" ] || refuse "the kernel would not boot again after a panic"
 systemd-run --quiet --collect --on-active=1s --timer-property=AccuracySec=100ms -- /bin/sh -c 'echo c >/proc/sysrq-trigger'
 `;
