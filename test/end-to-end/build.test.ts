@@ -104,7 +104,7 @@ describe('an undisturbed build', () => {
     PART_MS,
   );
 
-  // Both builds have moved the database by hand and cut the primary's power already.
+  // Both builds move the database by hand and cut the primary's power as well.
   it.each(['standby', 'node-shutdown', ...(everything ? ['manual', 'node-power-off'] : [])])(
     'passes the drill %s: the query answers before and after, and no acknowledged write is lost',
     async (kind) => {

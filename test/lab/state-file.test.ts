@@ -26,4 +26,8 @@ describe('a file of the data plane', () => {
     expect(before).toBeUndefined();
     expect(readRemovableFile(file, z.object({ port: z.int() }))).toEqual({ port: 53 });
   });
+
+  it('that cannot be read is not to be removed: the error is that of the system', () => {
+    expect(() => readRemovableFile(directory, z.object({ port: z.int() }))).toThrow(/^EISDIR/);
+  });
 });
