@@ -12,11 +12,12 @@ export class LabStateError extends Error {
   }
 }
 
-/** JSON of a file of the lab's state; undefined where there is none. Errors: LabStateError. */
+/** JSON of a file of the lab's state; undefined where there is none. Errors: LabStateError; that of the system when it cannot be read. */
 export function readStateFile(file: string): unknown {
   if (!existsSync(file)) return undefined;
+  const text = readFileSync(file, 'utf8');
   try {
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return JSON.parse(text);
   } catch (error) {
     throw damaged(file, `is not JSON (${messageOf(error)})`);
   }
