@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os');
+
 const transform = {
   '^.+\\.ts$': [
     '@swc/jest',
@@ -34,6 +36,8 @@ module.exports = {
       testPathIgnorePatterns: ['/node_modules/', ...DRIVERS, ...(everything ? [] : [`${END_TO_END}long/`])],
     }),
   ],
+  // Most of what a test file does is waiting: three to a processor. (Jest would take "300%" for three hundred.)
+  maxWorkers: 3 * availableParallelism(),
   // Ends a test that hangs; a busy host is no reason to fail.
   testTimeout: 240000,
   reporters: ['default', ['<rootDir>/test/reporting/closing-line-reporter.js', { word: 'tests' }]],

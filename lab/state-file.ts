@@ -12,11 +12,12 @@ export class LabStateError extends Error {
   }
 }
 
-/** JSON of a file of the lab's state; undefined where there is none. Errors: LabStateError. */
+/** JSON of a file of the lab's state; undefined where there is none. Errors: LabStateError; that of the system when it cannot be read. */
 export function readStateFile(file: string): unknown {
   if (!existsSync(file)) return undefined;
+  const text = readFileSync(file, 'utf8');
   try {
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return JSON.parse(text);
   } catch (error) {
     throw damaged(file, `is not JSON (${messageOf(error)})`);
   }
@@ -36,12 +37,13 @@ export function damaged(file: string, what: string): LabStateError {
 
 /**
  * What a file holds that may be removed at the price of its content; undefined where there is none. Errors: one that names it
- * when it is damaged.
+ * when it is damaged; that of the system when it cannot be read, for such a file is not to be removed.
  */
 export function readRemovableFile<Value>(file: string, schema: z.ZodType<Value>): Value | undefined {
   if (!existsSync(file)) return undefined;
+  const text = readFileSync(file, 'utf8');
   try {
-    return schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return schema.parse(JSON.parse(text));
   } catch (error) {
     throw new Error(`${file} is damaged. Remove it, and bring the lab up again: ${messageOf(error)}`, {
       cause: error,

@@ -1,5 +1,6 @@
 // Time that a step costs beyond its work: 200 steps with no-op activities, one after the other, through the real step engine on an embedded server with a
-// database file. The first run, in which worker and server are cold, is told and does not count: a worker stays up for weeks.
+// database file, in turn with as many activities without a runbook around them (what Temporal itself takes). The first run, in which worker and server are
+// cold, is told and does not count: a worker stays up for weeks.
 // Usage: npm run build && node scripts/measure-orchestration.js [steps] [runs]
 'use strict';
 const { mkdtempSync, rmSync } = require('node:fs');
@@ -48,25 +49,31 @@ async function main() {
 }
 
 async function measure(client) {
-  const all = [];
+  const specification = { network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] } };
+  const all = { manySteps: [], manyActivities: [] };
   for (let run = 0; run <= runs; run += 1) {
-    const startedAt = performance.now();
-    const handle = await client.workflow.start('manySteps', {
-      taskQueue: 'measure',
-      workflowId: `measure-${run}`,
-      args: [{ specification: { network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] } }, steps }],
-    });
-    await handle.result();
-    const totalMs = performance.now() - startedAt;
-    const perStep = stepTimes(await handle.fetchHistory());
-    if (run > 0) all.push(...perStep);
-    console.log(
-      `${run === 0 ? 'cold' : `run ${run}`}: ${steps} steps in ${totalMs.toFixed(0)} ms; a step: median ${quantile(perStep, 0.5)} ms, ` +
-        `90 % ${quantile(perStep, 0.9)} ms, longest ${quantile(perStep, 1)} ms`,
-    );
+    for (const [workflow, input] of Object.entries({
+      manySteps: { specification, steps },
+      manyActivities: { steps },
+    })) {
+      const handle = await client.workflow.start(workflow, {
+        taskQueue: 'measure',
+        workflowId: `measure-${workflow}-${run}`,
+        args: [input],
+      });
+      await handle.result();
+      const perStep = stepTimes(await handle.fetchHistory());
+      if (run > 0) all[workflow].push(...perStep);
+      console.log(`${run === 0 ? 'cold' : `run ${run}`}, ${workflow}: ${describe(perStep)}`);
+    }
   }
-  all.sort(ascending);
-  console.log(`${all.length} steps of ${runs} runs: median ${quantile(all, 0.5)} ms, 90 % ${quantile(all, 0.9)} ms`);
+  for (const [workflow, times] of Object.entries(all)) {
+    console.log(`${runs} runs, ${workflow}: ${describe(times.sort(ascending))}`);
+  }
+}
+
+function describe(sorted) {
+  return `${sorted.length} steps, median ${quantile(sorted, 0.5)} ms, 90 % ${quantile(sorted, 0.9)} ms, longest ${quantile(sorted, 1)} ms`;
 }
 
 /** From one activity's schedule to the next one's, by the server's clock. */

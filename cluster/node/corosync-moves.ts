@@ -3,19 +3,15 @@ import { parseQuorumtool } from '../corosync/status';
 import { assign, REFUSE } from '../shell';
 import { renderChecksums, renderWriteFiles, type NodeFile } from './files';
 import { RUNS } from './guards';
+import { CIB_FILE, WHOSE_CIB } from './pacemaker-moves';
 
 /** Key, configuration and first start of Corosync, and what is read of its membership. */
 
-const CIB = '/var/lib/pacemaker/cib/cib.xml';
-
 /** Prints checksums, `corosync=active`, and `cib=ours|foreign`; changes nothing. */
 export function renderCorosyncRead(): string {
-  return `${REFUSE}${RUNS}${renderChecksums([COROSYNC_CONFIGURATION, COROSYNC_KEY])}${assign({ cib: CIB })}
+  return `${REFUSE}${RUNS}${renderChecksums([COROSYNC_CONFIGURATION, COROSYNC_KEY])}${assign({ cib: CIB_FILE })}
 if runs corosync; then echo corosync=active; fi
-if [ -e "$cib" ]; then
-  if grep -q 'id="drbd_mysql"' "$cib"; then echo cib=ours; else echo cib=foreign; fi
-fi
-`;
+${WHOSE_CIB}`;
 }
 
 /**
@@ -23,7 +19,7 @@ fi
  * configuration of two splits the membership. The package's own example (`127.0.0.1`) is no cluster.
  */
 export function renderCorosyncWrite(files: readonly NodeFile[], sums: { key: string }): string {
-  return `${REFUSE}${RUNS}${assign({ key: COROSYNC_KEY, cib: CIB, wanted: sums.key })}
+  return `${REFUSE}${RUNS}${assign({ key: COROSYNC_KEY, cib: CIB_FILE, wanted: sums.key })}
 ! runs corosync || refuse "Corosync runs with another configuration: $(grep -e 'ring0_addr' -e 'cluster_name' ${COROSYNC_CONFIGURATION} | tr -s ' \\n' ' ')"
 if [ -e "$key" ]; then
   found=$(sha256sum <"$key" | cut -d ' ' -f 1)

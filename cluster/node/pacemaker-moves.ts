@@ -8,6 +8,12 @@ import { RUNS } from './guards';
 
 export const CIB_FILE = '/var/lib/pacemaker/cib/cib.xml';
 
+/** Prints `cib=ours` or `cib=foreign` for the configuration on the node's disk, nothing when there is none; needs `cib`. */
+export const WHOSE_CIB = `if [ -e "$cib" ]; then
+  if grep -q 'id="${RESOURCES.drbd}"' "$cib"; then echo cib=ours; else echo cib=foreign; fi
+fi
+`;
+
 /** How far a node is with Pacemaker, by the CIB on its disk. */
 export interface BuiltFacts {
   cib: 'none' | 'ours' | 'foreign';
@@ -19,8 +25,7 @@ export interface BuiltFacts {
 /** Prints what `parseBuilt` reads; changes nothing. */
 export function renderBuiltRead(firstStartDeadtime: string): string {
   return `${REFUSE}${RUNS}${assign({ cib: CIB_FILE, deadtime: firstStartDeadtime })}
-if [ -e "$cib" ]; then
-  if grep -q 'id="${RESOURCES.drbd}"' "$cib"; then echo cib=ours; else echo cib=foreign; fi
+${WHOSE_CIB}if [ -e "$cib" ]; then
   if grep -q "name=\\"dc-deadtime\\" value=\\"$deadtime\\"" "$cib"; then echo seeded=yes; fi
 fi
 if runs pacemakerd; then echo pacemaker=active; fi

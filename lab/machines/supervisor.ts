@@ -25,8 +25,6 @@ export function renderSupervisor({ environment, command, greeting }: SupervisedC
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${quote(value)}\nexport ${name}`);
   return `#!/bin/bash
 set -u
-# Job control gives the kernel a process group: only then does user-mode Linux stay in this session.
-set -m
 ${variables.join('\n')}
 PATH="$PATH:/usr/sbin:/sbin"
 while :; do
@@ -37,9 +35,13 @@ while :; do
   start=$(wc -c <console.log)
   echo "${KERNEL_START} $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   rm -rf uml qmp.sock
+  # Job control gives the kernel a process group: only then does user-mode Linux stay in this session.
+  set -m
   setpriv --pdeathsig KILL ${command.map(quote).join(' ')} </dev/null &
   kernel=$!
-${greeting === undefined ? '' : renderGreeting(greeting)}  wait -f "$kernel"
+  # Without it "wait" waits for the end, not for a pause; its own "wait -f" for that may spin for ever on a kernel that is gone.
+  set +m
+${greeting === undefined ? '' : renderGreeting(greeting)}  wait "$kernel"
   kill -KILL -- "-$kernel" 2>/dev/null
   [ ! -e ${STOPPING_MARK} ] || break
   tail -c "+$((start + 1))" console.log | grep -aEq '${REBOOT_MESSAGES}' || break

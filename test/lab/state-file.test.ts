@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readRemovableFile } from '../../lab/state-file';
+import { readRemovableFile, readStateFile } from '../../lab/state-file';
 
 describe('a file of the data plane', () => {
   let directory: string;
@@ -25,5 +25,10 @@ describe('a file of the data plane', () => {
 
     expect(before).toBeUndefined();
     expect(readRemovableFile(file, z.object({ port: z.int() }))).toEqual({ port: 53 });
+  });
+
+  it('that cannot be read is not to be removed: the error is that of the system', () => {
+    expect(() => readRemovableFile(directory, z.object({ port: z.int() }))).toThrow(/^EISDIR/);
+    expect(() => readStateFile(directory)).toThrow(/^EISDIR/);
   });
 });

@@ -101,6 +101,12 @@ export async function manySteps(input: {
   });
 }
 
+/** The same activities without a runbook around them: what Temporal itself takes for each. */
+export async function manyActivities(input: { steps: number }): Promise<void> {
+  const plain = stepActivities<{ change(named: { name: string }): Promise<unknown> }>();
+  for (let index = 1; index <= input.steps; index += 1) await plain.change({ name: `step-${index}` });
+}
+
 export async function continuing(input: { specification: unknown; again: boolean }): Promise<Progress> {
   const { again, ...rest } = input;
   return runbook(rest, async (run) => {

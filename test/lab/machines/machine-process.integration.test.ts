@@ -154,6 +154,19 @@ describe('a machine as processes', () => {
     await eventually('it has stopped', () => driver.state(machine) === 'stopped');
   });
 
+  it('is not taken for ended while its kernel alone is paused', async () => {
+    await start();
+    const kernel = readSession().find(isKernel)?.pid ?? 0;
+
+    process.kill(kernel, 'SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    process.kill(kernel, 'SIGCONT');
+
+    end('reboot: Restarting system');
+    await eventually('it has booted again', () => boots() === 2);
+    expect(driver.state(machine)).toBe('running');
+  });
+
   it('cannot be paused when it does not run', async () => {
     await expect(driver.pause(machine)).rejects.toMatchObject({ code: 'MachineNotRunning' });
   });
