@@ -106,6 +106,8 @@ export interface VerdictCheck {
   passed: boolean;
   /** It could not be told. Never together with `passed`. */
   unknown?: true;
+  /** It was left out on purpose, and speaks neither for nor against: `passed` is true then. */
+  notRun?: true;
   detail: string;
 }
 

@@ -46,10 +46,14 @@ const EXCEPTIONS: Readonly<Record<string, ActivityClass>> = {
   awaitAzureOperation: 'azureWait',
   awaitInSync: 'syncWait',
   awaitCopiesCurrent: 'syncWait',
+  verifyCopies: 'syncWait',
   describeLockHolder: 'read',
   remoteQuery: 'wait',
   judgeDrill: 'wait',
   recordClusterState: 'read',
+  recordNodeLogs: 'read',
+  // Every row of a table, twice.
+  readTable: 'wait',
   writeDrillReport: 'read',
 };
 
@@ -59,7 +63,7 @@ export const EXCEPTIONAL_ACTIVITIES = Object.keys(EXCEPTIONS);
 export function activityClass(name: string): ActivityClass {
   const exception = EXCEPTIONS[name];
   if (exception !== undefined) return exception;
-  if (/^(?:read|probe|check|describe|inspect)[A-Z]/.test(name)) return 'read';
+  if (/^(?:read|probe|check|describe|inspect|audit)[A-Z]/.test(name)) return 'read';
   if (name.startsWith('await')) return 'wait';
   if (name.startsWith('submit')) return 'submit';
   return 'change';

@@ -3,6 +3,7 @@ import type { Verdict } from '../cluster/step';
 import { drill as client } from './chapters/activities';
 import { seeDrillsAllowed } from './drill-permission';
 import { diskError, double, fenceLoss } from './drill/attended-faults';
+import { noteTable } from './drill/audits';
 import { drillByHand } from './drill/by-hand';
 import { databaseHang, databaseKill } from './drill/database-faults';
 import { recordState, withReport } from './drill/evidence';
@@ -31,7 +32,8 @@ export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
   run.chapter('Tests', () => {
     const id = (name: string) => `${kind}-${name}`;
     const drill = `${run.operation.run}-${kind}`;
-    return withReport({ run, kind, id, drill }, async (noted) => {
+    const since = Date.now();
+    return withReport({ run, kind, id, drill, since }, async (noted) => {
       refuseUnsafe(run, kind);
       await seeDrillsAllowed(run, id('allowed'));
       const pair = await run.step({ id: id('gate') }, 'See that the pair is healthy and free to be tested', (step) =>
@@ -42,13 +44,15 @@ export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
           client.readFencingGate(step),
         );
       }
-      const stage: Stage = { run, kind, id, drill, noted, primary: pair.primary, standby: pair.standby };
+      const { primary, standby: other } = pair;
+      const stage: Stage = { run, kind, id, drill, since, noted, tables: {}, primary, standby: other };
       const fault = kind === 'manual' ? undefined : FAULTS[kind]();
       await fault?.check?.(stage);
       await run.step({ id: id('query-before') }, 'Query from outside, before the fault', (step) =>
         client.remoteQuery(step),
       );
       await recordState(stage, 'before');
+      await noteTable(stage, 'before');
       return fault === undefined ? await drillByHand(stage) : await drillFault(stage, fault);
     });
   });
@@ -75,6 +79,7 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
         const { at, serving, expectations = [] } = await fault.inject(stage);
         if (fault.servedAfterRepair !== true) await seeServed(stage, writer, { at, serving: serving ?? stage.standby });
         await recordState(stage, 'during');
+        await noteTable(stage, 'after');
         await fault.during?.(stage);
         await fault.repair(stage);
         broken = false;

@@ -1,3 +1,4 @@
+import { createAuditActivities, type AuditDependencies } from './audits';
 import { createClusterMoveActivities } from './cluster-moves';
 import type { ClusterMoveDependencies } from './cluster-moves';
 import type { AzureDependencies } from '../azure/submission';
@@ -5,12 +6,14 @@ import { createFaultActivities } from './faults';
 import type { FaultDependencies } from './faults';
 import { createOutcomeActivities } from './outcomes';
 import { createFencingGateActivities } from './fencing-gate';
+import { createNodeLogActivities } from './node-logs';
 import { createPermissionActivities } from './permission';
 import { createPowerActivities } from './power';
 import { createReportActivities } from './report';
 import type { ReportDependencies } from './report';
 import { createRemoteQueryActivities } from './remote-query';
 import { createRoleSamplerActivities } from './role-sampler';
+import { createVerifyActivities, type VerifyDependencies } from './verify';
 import { createWriterActivities } from './writer-activities';
 import type { WriterDependencies } from './writer-activities';
 
@@ -18,7 +21,9 @@ export type DrillDependencies = WriterDependencies &
   ClusterMoveDependencies &
   AzureDependencies &
   FaultDependencies &
-  ReportDependencies;
+  ReportDependencies &
+  AuditDependencies &
+  VerifyDependencies;
 
 /** What is asked of the cluster from outside, what is written while a fault happens, and the moves of a drill. */
 export function createDrillActivities(dependencies: DrillDependencies) {
@@ -33,6 +38,9 @@ export function createDrillActivities(dependencies: DrillDependencies) {
     ...createPermissionActivities(dependencies),
     ...createReportActivities(dependencies),
     ...createRoleSamplerActivities(dependencies),
+    ...createNodeLogActivities(dependencies),
+    ...createAuditActivities(dependencies),
+    ...createVerifyActivities(dependencies),
   };
 }
 

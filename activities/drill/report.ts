@@ -23,9 +23,10 @@ import type { StepContext, StepOutcome } from '../../cluster/step';
 import { parseLedger } from '../../cluster/verdict/write-ledger';
 import { messageOf } from '../../processes/error-message';
 import { writeFileAtomically } from '../../processes/owned-process';
-import type { NodeSessions } from '../connections/node-session';
+import type { NodeSession, NodeSessions } from '../connections/node-session';
 import { setGauges, type GetMeter } from '../measurements';
 import { within } from '../node/waiting';
+import { recordClock } from './node-logs';
 import type { WriterProcesses } from './writer-process';
 
 /** Written beside the writer's ledger: so it is the worker's machine that keeps the reports. */
@@ -52,14 +53,20 @@ const NODE_LIMIT_MS = 20_000;
 
 export function createReportActivities({ writers, sessions, reports }: ReportDependencies) {
   return {
-    /** What both nodes say of themselves, each in a file of the drill. A node that does not answer is told there, and is no error. */
+    /** What both nodes say of themselves, each in a file of the drill, and how their clocks go. A node that does not answer is told there, and is no error. */
     async recordClusterState(
       step: StepContext & { drill: string; when: ClusterStateFile['when'] },
     ): Promise<StepOutcome> {
       const directory = writers.directory(step.drill);
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
       const told = await Promise.all(
         step.specification.nodes.map(async ({ name }) => {
-          const { text, problem } = await ask(sessions, step, name, renderStateRead());
+          const { text, problem } = await ask(sessions, step, name, async (session) => {
+            const state = await read(session, renderStateRead());
+            // A clock that is not known leaves times unknown, and nothing else.
+            await recordClock(session, directory).catch(() => undefined);
+            return state;
+          });
           writeFileAtomically(join(directory, stateFile(step.when, name)), text ?? `not read: ${problem}\n`);
           return problem === undefined ? name : `${name} did not answer (${problem})`;
         }),
@@ -164,7 +171,7 @@ function readStates(directory: string): ClusterStateFile[] {
 async function readVersions(sessions: NodeSessions, step: DrillReportStep, hadb: string): Promise<NamedValue[]> {
   const perNode = await Promise.all(
     step.specification.nodes.map(async ({ name: node }) => {
-      const { text, problem } = await ask(sessions, step, node, renderVersionsRead());
+      const { text, problem } = await ask(sessions, step, node, (session) => read(session, renderVersionsRead()));
       if (text === undefined) return [{ name: node, value: `not read: ${problem}` }];
       return parseVersions(text).map(({ name, version }) => ({ name: `${name} (${node})`, value: version }));
     }),
@@ -186,17 +193,20 @@ function settingsOf({ fencing, database, corosync, loadBalancer, slo, vm }: Clus
   return Object.entries(values).map(([name, value]) => ({ name, value: String(value) }));
 }
 
+const read = async (session: NodeSession, script: string): Promise<string> =>
+  (await session.read(script, { timeoutMs: NODE_LIMIT_MS })).stdout;
+
 /** Text, or why there is none, within the limit. */
 async function ask(
   sessions: NodeSessions,
   step: StepContext,
   node: string,
-  script: string,
+  question: (session: NodeSession) => Promise<string>,
 ): Promise<{ text?: string; problem?: string }> {
   try {
     const text = await within(NODE_LIMIT_MS, async () => {
       const session = await sessions.open(step, node);
-      return (await session.read(script, { timeoutMs: NODE_LIMIT_MS })).stdout;
+      return question(session);
     });
     return { text };
   } catch (error) {

@@ -86,8 +86,14 @@ function reportLines(found: DrillReport, color: Paint): string[] {
     `${color(format, mark)} ${color('bold', `${hadb.kind} of ${hadb.cluster}: ${word.toLowerCase()}`)}  ${color('dim', when)}`,
     ...(hadb.verdict === null ? [] : [`  ${hadb.verdict.summary}`]),
     ...(hadb.failure === null ? [] : [`  ${hadb.failure.code}: ${hadb.failure.message}`]),
-    ...(hadb.verdict?.checks ?? []).map(({ name, passed, unknown, detail }) => {
-      const sign = passed ? color('green', '✔') : unknown ? color('yellow', '?') : color('red', '✖');
+    ...(hadb.verdict?.checks ?? []).map(({ name, passed, unknown, notRun, detail }) => {
+      const sign = notRun
+        ? color('yellow', '–')
+        : passed
+          ? color('green', '✔')
+          : unknown
+            ? color('yellow', '?')
+            : color('red', '✖');
       return `  ${sign} ${name}: ${detail}`;
     }),
     ...(hadb.workflow.url === undefined ? [] : [color('dim', `  ${hadb.workflow.url}`)]),

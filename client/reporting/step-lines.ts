@@ -83,7 +83,13 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
     `${paint(good ? 'green' : 'red', good ? '✔' : '✖')} ${paint('bold', result.verdict?.summary ?? result.summary)}`,
   ];
   for (const check of result.verdict?.checks ?? []) {
-    const mark = check.passed ? paint('green', '✔') : check.unknown ? paint('yellow', '?') : paint('red', '✖');
+    const mark = check.notRun
+      ? paint('yellow', '–')
+      : check.passed
+        ? paint('green', '✔')
+        : check.unknown
+          ? paint('yellow', '?')
+          : paint('red', '✖');
     lines.push(`  ${mark} ${check.name}: ${check.detail}`);
   }
   if (result.verdict !== undefined && result.progress?.fencing === 'none')

@@ -28,6 +28,8 @@ export interface DatabaseProfile {
   osGroup: string;
   /** Logs in by socket as the operating system's user of the same name: no password anywhere. */
   adminUser: string;
+  /** Where the package has the server write its error log; absent where that is the journal of the system. */
+  errorLog?: string;
 }
 
 const SHARED = {
@@ -69,6 +71,7 @@ const PROFILES: Record<DatabaseEngine, DatabaseProfile> = {
     client: '/usr/bin/mysql',
     settingsFile: '/etc/mysql/mysql.conf.d/zz-hadb.cnf',
     unitDropIn: '/etc/systemd/system/mysql.service.d/hadb.conf',
+    errorLog: '/var/log/mysql/error.log',
   },
 };
 

@@ -126,6 +126,17 @@ export function parseThings(text: string): { id: number; name: string }[] {
   });
 }
 
+/** Checksum and number of rows of the article's table; answers as `parseTableChecksum` reads. Reads every row. */
+export const renderTableChecksumSql = (specification: ClusterSpecification): string =>
+  `CHECKSUM TABLE ${thingsTable(specification)};\nSELECT COUNT(*) FROM ${thingsTable(specification)};\n`;
+
+/** @throws HadbError CommandFailed when there is no such table. */
+export function parseTableChecksum(text: string): { checksum: string; rows: number } {
+  const [[, checksum = ''] = [], [rows = ''] = []] = readRows(text);
+  if (!/^\d+$/.test(checksum) || !/^\d+$/.test(rows)) throw unreadable('the database client', text);
+  return { checksum, rows: Number(rows) };
+}
+
 const VARIABLES = [
   'bind_address',
   'datadir',

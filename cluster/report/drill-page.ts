@@ -188,7 +188,8 @@ function table(
   );
 }
 
-function checkState({ passed, unknown }: VerdictCheck): Cell {
+function checkState({ passed, unknown, notRun }: VerdictCheck): Cell {
+  if (notRun === true) return { html: '– not run', className: 'state doubt' };
   if (passed) return { html: '✓ holds', className: 'state good' };
   return unknown === true
     ? { html: '? not known', className: 'state doubt' }

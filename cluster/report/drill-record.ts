@@ -62,6 +62,7 @@ export const REPORT_FILES = {
   junit: 'junit.xml',
   ledger: 'ledger.jsonl.gz',
   states: 'state',
+  logs: 'logs',
 } as const;
 
 export const DRILL_OUTCOMES = ['passed', 'failed', 'unknown', 'refused', 'cancelled', 'error'] as const;

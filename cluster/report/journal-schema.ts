@@ -22,7 +22,7 @@ const Activity = z.object({
 
 const Result = z.object({
   activity: Activity,
-  status: z.enum(['succeeded', 'failed']),
+  status: z.enum(['succeeded', 'failed', 'skipped']),
   start: time,
   end: time,
   duration: seconds,
@@ -39,6 +39,7 @@ const Check = z.object({
   name: z.string(),
   passed: z.boolean(),
   unknown: z.literal(true).optional().describe('It could not be told.'),
+  notRun: z.literal(true).optional().describe('It was left out on purpose: `passed` says nothing then.'),
   detail: z.string(),
 });
 

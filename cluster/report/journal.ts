@@ -156,12 +156,12 @@ function probeOf(step: StepRecord, kind: string): JournalActivity {
 function hypothesisOf({ passed, checks }: Verdict, kind: string, at: number): SteadyState {
   const probe = (check: VerdictCheck): JournalActivity => ({
     activity: { type: 'probe', name: check.name, provider: providerOf(kind), tolerance: true },
-    status: 'succeeded',
+    status: check.notRun === true ? 'skipped' : 'succeeded',
     start: iso(at),
     end: iso(at),
     duration: 0,
     output: check.detail,
-    tolerance_met: check.passed,
+    ...(check.notRun !== true && { tolerance_met: check.passed }),
   });
   return { steady_state_met: passed, probes: checks.map(probe) };
 }

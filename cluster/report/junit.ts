@@ -79,7 +79,8 @@ interface Case {
 
 function casesOf(drill: JUnitDrill): Case[] {
   const outcome = outcomeOf(drill);
-  const checks = (drill.verdict?.checks ?? []).map(({ name, passed, unknown, detail }): Case => {
+  const checks = (drill.verdict?.checks ?? []).map(({ name, passed, unknown, notRun, detail }): Case => {
+    if (notRun === true) return { name, detail, result: { tag: 'skipped', message: `not run: ${detail}` } };
     if (passed) return { name, detail };
     const message = `${name}: ${detail}`;
     return unknown === true

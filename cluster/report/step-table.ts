@@ -98,8 +98,8 @@ function describeFailure(failure: NonNullable<StepRecord['failure']>, length: nu
 
 function renderVerdict(verdict: Verdict, lengths: EvidenceLengths): string {
   const rows = verdict.checks.map(
-    ({ name, passed, unknown, detail }) =>
-      `| ${passed ? '✓ holds' : unknown ? '? **not known**' : '✗ **does not hold**'} | ${escape(name)} | ${escape(shorten(detail, lengths.open))} |`,
+    ({ name, passed, unknown, notRun, detail }) =>
+      `| ${notRun ? '– not run' : passed ? '✓ holds' : unknown ? '? **not known**' : '✗ **does not hold**'} | ${escape(name)} | ${escape(shorten(detail, lengths.open))} |`,
   );
   return [
     `${verdict.passed ? '✓ **passed**' : verdict.unknown ? '? **unknown**' : '✗ **failed**'}: ${escape(verdict.summary)}`,

@@ -127,6 +127,14 @@ export const SpecificationFields = strict({
       'Id of a ready-made role that lets a node see, start and power off a machine, where hadb may not make one. It is assigned to both nodes, and never changed or deleted.',
     )
     .optional(),
+  drill: strict({
+    verify: z
+      .enum(['auto', 'always', 'never'])
+      .describe(
+        'Whether DRBD compares both copies block by block after each drill, at the rate of a resync. auto: where that takes no longer than two minutes.',
+      )
+      .default('auto'),
+  }).prefault({}),
   slo: strict({
     hardFailoverSeconds: z
       .int()

@@ -15,6 +15,10 @@ export function withExpectations(verdict: Verdict, expectations: readonly Verdic
       'not known',
       open.filter((check) => !failed.includes(check)),
     ),
+    ...named(
+      'not run',
+      expectations.filter(({ notRun }) => notRun === true),
+    ),
   ].join('; ');
   return { passed, ...(isUnknown && { unknown: true as const }), summary, checks };
 }

@@ -54,6 +54,10 @@ export function createFakeCluster(): FakeCluster {
       cluster.primary = node;
       return { at: Date.now() };
     },
+    take: ({ node = '' }) => {
+      cluster.primary = node;
+      return {};
+    },
     readFaultTarget: ({ node = '' }) => ({ vmId: `vm-${node}`, bootId: 'boot', pid: 100, at: Date.now() }),
     awaitServedAgain: ({ node = '' }) => ({ at: Date.now(), serving: node }),
     awaitServedDiskless: ({ node = '' }) => ({ at: Date.now(), serving: node }),
@@ -81,6 +85,12 @@ export function createFakeCluster(): FakeCluster {
       report: {},
     }),
     judgeRoles: () => ({ checks: [] }),
+    auditCluster: () => ({ checks: [] }),
+    auditLogs: () => ({ checks: [] }),
+    verifyCopies: () => ({ checks: [] }),
+    readTable: () => ({
+      table: { node: cluster.primary, table: 'azureha.things', rows: 1, checksum: '1', isQuiet: true },
+    }),
     readBuilt: () => ({ built: cluster.built, managed: cluster.built, active: cluster.primary }),
     readServerInstalled: () => ({ installed: cluster.built }),
     probePlatform: ({ node = '' }) => ({ platform: { ...DEBIAN_12, hostName: node } }),

@@ -70,7 +70,7 @@ const NEED_FENCING = DRILL_KINDS.filter((kind) => drillInput(kind).specification
 
 /** Calls that do more than write something down. */
 const withoutEvidence = (cluster: FakeCluster) =>
-  cluster.order().filter((call) => call !== 'recordClusterState' && call !== 'writeDrillReport');
+  cluster.order().filter((call) => !['recordClusterState', 'recordNodeLogs', 'writeDrillReport'].includes(call));
 
 describe('a drill', () => {
   it.each(DRILL_KINDS)('of kind %s begins and ends with a healthy pair, a query and a verdict', async (kind) => {
@@ -287,7 +287,7 @@ describe('a drill', () => {
     expect(error.type).toBe('AssertionFailed');
     expect(cluster.order()).toContain(repair);
     expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
-    expect(cluster.order().slice(-2)).toEqual(['recordClusterState', 'writeDrillReport']);
+    expect(cluster.order().slice(-3)).toEqual(['recordClusterState', 'recordNodeLogs', 'writeDrillReport']);
     expect(stepOf(progressIn(error), `${kind}-undo-${step}`).state).toBe('done');
     expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
   });
@@ -426,7 +426,7 @@ describe('a drill', () => {
     expect(progress.state).toBe('cancelled');
     expect(cluster.power['hadb01']).toBe('running');
     expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
-    expect(cluster.order().slice(-2)).toEqual(['recordClusterState', 'writeDrillReport']);
+    expect(cluster.order().slice(-3)).toEqual(['recordClusterState', 'recordNodeLogs', 'writeDrillReport']);
   });
 
   it('whose verdict does not pass fails, with the verdict in its details, after everything was put right', async () => {
@@ -437,7 +437,7 @@ describe('a drill', () => {
     });
 
     expect(error.type).toBe('AssertionFailed');
-    expect(progressIn(error).verdict).toEqual({ ...verdict, summary: 'switchover: 3 of 900 lost' });
+    expect(progressIn(error).verdict).toMatchObject({ passed: false, summary: 'switchover: 3 of 900 lost' });
     expect(among(cluster, ['clearMove', 'stopWriter'])).toEqual(['clearMove/hadb02', 'stopWriter']);
   });
 });
@@ -520,6 +520,111 @@ describe('the report of a drill', () => {
       message: expect.stringContaining('nobody took over') as string,
     });
     expect(progress.warnings?.join()).toContain('no space left');
+  });
+});
+
+describe('the audits of a drill', () => {
+  const table =
+    (node: string, checksum = '1') =>
+    async () => ({
+      result: 'unchanged',
+      observed: '',
+      table: { node, table: 'azureha.things', rows: 1, checksum, isQuiet: true },
+    });
+  const drillWith = async (kind: DrillKind, prepare: (cluster: FakeCluster) => void = () => undefined) => {
+    const { result, cluster } = await withCluster(async (worker, cluster) => {
+      prepare(cluster);
+      const handle = await worker.start('failoverDrill', drillInput(kind));
+      await handle.result().catch(() => undefined);
+      return handle.query(progressQuery);
+    });
+    return { progress: result, cluster };
+  };
+  const says = (check: object) => async () => ({ result: 'unchanged', observed: '', checks: [check] });
+
+  it.each(DRILL_KINDS)('of kind %s come when the pair is healthy and nobody writes any more', async (kind) => {
+    const { progress, cluster } = await drillWith(kind);
+
+    expect(progress.verdict?.passed).toBe(true);
+    expect(
+      among(cluster, [
+        'awaitPairHealthy',
+        'stopWriter',
+        'auditCluster',
+        'verifyCopies',
+        'recordNodeLogs',
+        'auditLogs',
+        'writeDrillReport',
+      ]),
+    ).toEqual([
+      expect.stringContaining('awaitPairHealthy'),
+      'stopWriter',
+      'auditCluster',
+      'verifyCopies',
+      'recordNodeLogs',
+      'auditLogs',
+      'writeDrillReport',
+    ]);
+  });
+
+  it('fail a drill that everything else calls good', async () => {
+    const { progress } = await drillWith('node-power-off', (cluster) => {
+      cluster.answers['auditLogs'] = [says({ name: 'logs', passed: false, detail: 'split brain: hadb01' })];
+    });
+
+    expect(progress).toMatchObject({ state: 'failed', verdict: { passed: false } });
+    expect(progress.verdict?.unknown).toBeUndefined();
+    expect(progress.verdict?.checks).toContainEqual({ name: 'logs', passed: false, detail: 'split brain: hadb01' });
+  });
+
+  it.each(['auditCluster', 'verifyCopies', 'auditLogs'] as const)(
+    'leave the verdict unknown where %s cannot be made',
+    async (name) => {
+      const { progress } = await drillWith('node-power-off', (cluster) => {
+        cluster.answers[name] = [failWith('Denied', 'no ledger')];
+      });
+
+      expect(progress.verdict).toMatchObject({ passed: false, unknown: true });
+      expect(progress.warnings?.join()).toContain('so that its checks are not known: no ledger');
+    },
+  );
+
+  it.each(['switchover', 'standby', 'manual'] as const)(
+    'of kind %s hold the table on the other side against what it was',
+    async (kind) => {
+      const good = await drillWith(kind);
+      const other = await drillWith(kind, (cluster) => {
+        cluster.answers['readTable'] = [table('hadb01'), table('hadb02', '2')];
+      });
+      const never = await drillWith(kind, (cluster) => {
+        cluster.answers['readTable'] = [table('hadb01'), failWith('QueryFailed', 'no primary')];
+      });
+
+      expect(good.progress.verdict?.checks).toContainEqual(
+        expect.objectContaining({ name: 'table equal on the other side', passed: true }),
+      );
+      expect(other.progress.verdict).toMatchObject({ passed: false });
+      expect(other.progress.verdict?.unknown).toBeUndefined();
+      expect(never.progress.verdict).toMatchObject({ passed: false, unknown: true });
+    },
+  );
+
+  it('of a fault that nobody planned do not look at a table that somebody may write to', async () => {
+    const { cluster } = await drillWith('node-power-off');
+
+    expect(cluster.order()).not.toContain('readTable');
+  });
+
+  it('are not made of a pair that did not become healthy, but its logs are fetched for the report', async () => {
+    const { progress, cluster } = await drillWith('node-power-off', (seen) => {
+      seen.answers['awaitPairHealthy'] = [failWith('AssertionFailed', 'a stop has failed')];
+    });
+
+    expect(progress.failure).toMatchObject({ code: 'AssertionFailed' });
+    expect(among(cluster, ['auditCluster', 'recordNodeLogs', 'writeDrillReport'])).toEqual([
+      'recordNodeLogs',
+      'writeDrillReport',
+    ]);
   });
 });
 

@@ -218,7 +218,12 @@ describe('the end of a night by force', () => {
 
     expect(progress.state).toBe('cancelled');
     expect(cluster.power['hadb01']).toBe('running');
-    expect(cluster.order().slice(-3)).toEqual(['stopWriter', 'recordClusterState', 'writeDrillReport']);
+    expect(cluster.order().slice(-4)).toEqual([
+      'stopWriter',
+      'recordClusterState',
+      'recordNodeLogs',
+      'writeDrillReport',
+    ]);
   });
 
   it('by its deadline undoes the fault and fails', async () => {
@@ -236,7 +241,12 @@ describe('the end of a night by force', () => {
       const handle = await inTheMiddle(worker, cluster);
       await handle.terminate('by hand');
       await eventually(async () =>
-        expect(cluster.order().slice(-3)).toEqual(['stopWriter', 'recordClusterState', 'writeDrillReport']),
+        expect(cluster.order().slice(-4)).toEqual([
+          'stopWriter',
+          'recordClusterState',
+          'recordNodeLogs',
+          'writeDrillReport',
+        ]),
       );
     });
 

@@ -1,6 +1,7 @@
 import type { Verdict } from '../../cluster/step';
 import { drill as client, nodes } from '../chapters/activities';
 import { seeDrillsAllowed } from '../drill-permission';
+import { noteTable } from './audits';
 import { recordState } from './evidence';
 import { pairHealthy } from './pair';
 import type { Stage } from './stage';
@@ -33,7 +34,10 @@ export async function drillByHand(stage: Stage): Promise<Verdict> {
           await run.step({ id: id(`query-${name}`) }, `Query from outside, the database now on ${to}`, (step) =>
             client.remoteQuery(step),
           );
-          if (name === 'over') await recordState(stage, 'during');
+          if (name === 'over') {
+            await recordState(stage, 'during');
+            await noteTable(stage, 'after');
+          }
         }
         await writer.awaitSteady(0);
         await handBack(stage);

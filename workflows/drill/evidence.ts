@@ -1,5 +1,5 @@
 import { log } from '@temporalio/workflow';
-import type { StepOutcome, Verdict } from '../../cluster/step';
+import type { StepContext, StepOutcome, Verdict } from '../../cluster/step';
 import { drill as client } from '../chapters/activities';
 import { describeFailure, isCancelOfTheRun } from '../failures';
 import type { Run } from '../runbook';
@@ -8,7 +8,7 @@ import type { NotedForReport, Stage } from './stage';
 /** What a drill writes down: it changes no verdict, and a drill goes on without it. */
 
 export async function withReport(
-  { run, kind, id, drill }: Pick<Stage, 'run' | 'kind' | 'id' | 'drill'>,
+  { run, kind, id, drill, since }: Pick<Stage, 'run' | 'kind' | 'id' | 'drill' | 'since'>,
   work: (noted: NotedForReport) => Promise<Verdict>,
 ): Promise<Verdict> {
   const noted: NotedForReport = {};
@@ -26,6 +26,8 @@ export async function withReport(
     },
     async () => {
       await recordState({ run, id, drill }, 'after');
+      const isFetched = run.steps.some((step) => step.id === id('logs'));
+      if (noted.faultAt !== undefined && !isFetched) await recordLogs({ run, id, drill, since });
       await evidence(run, id('report'), 'Write the report of the drill', async (step) =>
         client.writeDrillReport({ ...step, drill, kind, ...noted, steps: run.steps.slice(firstStep) }),
       );
@@ -43,23 +45,40 @@ export async function recordState(
   );
 }
 
+/** What both nodes wrote since the drill began, for its audits and for its report. */
+export async function recordLogs({
+  run,
+  id,
+  drill,
+  since,
+}: Pick<Stage, 'run' | 'id' | 'drill' | 'since'>): Promise<void> {
+  await evidence(run, id('logs'), 'Fetch what both nodes wrote into their logs since the drill began', (step) =>
+    client.recordNodeLogs({ ...step, drill, since }),
+  );
+}
+
 const STATE_SENTENCES = {
   before: 'Note what both nodes say, before the fault',
   during: 'Note what both nodes say, while the fault lasts',
   after: 'Note what both nodes say, after the drill',
 } as const;
 
-/** A step that only writes something down: when it cannot, that is told with what it means, and the drill goes on as if it could. */
-export async function evidence(
+/**
+ * A step that only looks or writes something down: when it cannot, that is told with what it means, the drill goes on as if it could, and nothing is
+ * returned.
+ */
+export async function evidence<Outcome extends StepOutcome>(
   run: Run,
   id: string,
   sentence: string,
-  work: Parameters<typeof run.step<StepOutcome>>[2],
+  work: (step: StepContext) => Promise<Outcome>,
   consequence = 'which changes no verdict',
-): Promise<void> {
-  await run.step({ id }, sentence, async (step) => {
+): Promise<Outcome | undefined> {
+  let outcome: Outcome | undefined;
+  await run.step<StepOutcome>({ id }, sentence, async (step) => {
     try {
-      return await work(step);
+      outcome = await work(step);
+      return outcome;
     } catch (error) {
       if (isCancelOfTheRun(error)) throw error;
       const { code, message } = describeFailure(error);
@@ -69,4 +88,5 @@ export async function evidence(
       return { result: 'unchanged' as const, observed: problem };
     }
   });
+  return outcome;
 }

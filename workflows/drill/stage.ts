@@ -2,6 +2,7 @@ import type { DrillReportStep } from '../../activities/drill/report';
 import { DRILL_SECONDS, faultTiming, type FaultTiming } from '../../cluster/drill-limits';
 import type { VerdictCheck } from '../../cluster/step';
 import { timingOf } from '../../cluster/timing';
+import type { TableRead } from '../../cluster/verdict/audit-table';
 import type { DrillKind } from '../messages';
 import type { Run } from '../runbook';
 
@@ -18,7 +19,11 @@ export interface Stage extends DrilledPair {
   id: (name: string) => string;
   /** What names the drill's rows, its ledger and its report. */
   drill: string;
+  /** When it began, ms since the epoch: what is older is none of its business. */
+  since: number;
   noted: NotedForReport;
+  /** The article's table before a planned move, and on the other side. */
+  tables: { before?: TableRead; after?: TableRead };
 }
 
 /** What the report tells beside the step table; filled in as the drill goes on, and written whatever its end. */

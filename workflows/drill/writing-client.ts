@@ -2,6 +2,7 @@ import { DRILL_SECONDS } from '../../cluster/drill-limits';
 import type { Verdict, VerdictCheck } from '../../cluster/step';
 import { withExpectations } from '../../cluster/verdict/expectations';
 import { drill as client } from '../chapters/activities';
+import { auditPair } from './audits';
 import { evidence } from './evidence';
 import { limitSeconds, type OutageLimit, type Stage } from './stage';
 
@@ -17,8 +18,8 @@ export interface Findings {
 }
 
 /**
- * Runs `work` while a client writes and both nodes are asked for their roles; then judges what the client noted against what is there, and whether there were
- * ever two primaries.
+ * Runs `work` while a client writes and both nodes are asked for their roles; then judges what the client noted against what is there, whether there were
+ * ever two primaries, and whether what is left is a whole pair.
  */
 export async function withWriter(
   stage: Stage,
@@ -83,7 +84,8 @@ export async function withWriter(
       const { checks } = await run.step({ id: id('judge-roles') }, 'See that there were never two primaries', (step) =>
         client.judgeRoles({ ...step, drill, from: faultAt }),
       );
-      const judged = withExpectations(verdict, [...expectations, ...checks]);
+      const audits = await auditPair(stage);
+      const judged = withExpectations(verdict, [...expectations, ...checks, ...audits]);
       const named = { ...judged, summary: `${kind}: ${judged.summary}` };
       return cleanedUp.length === 0 ? named : withCleanUp(named, cleanedUp);
     },

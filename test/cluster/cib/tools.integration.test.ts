@@ -1,4 +1,5 @@
 import { FENCING_DEVICE, renderCib, renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
+import { parseCibCopy, readCibCopy } from '../../../cluster/cib/cib-copy';
 import { clusterProblems, nodesOf, parseCrmMon, promotedNodes } from '../../../cluster/cib/crm-mon';
 import { compareCib, parseCibConfiguration } from '../../../cluster/cib/difference';
 import { disruptions, parseCrmSimulate } from '../../../cluster/cib/tools';
@@ -53,6 +54,20 @@ describe.each([
 
     expect(clusterProblems(state, specification)).toEqual([]);
     expect(promotedNodes(state)).toEqual(['hadb01']);
+  });
+
+  it('shows a node its own copy of the CIB, with what a move has left and a node in standby', () => {
+    const { stdout } = run(`settle /online.xml /run.xml
+export CIB_file=/run.xml
+crm_resource --move --resource ms_drbd_mysql --promoted --node hadb02 >/dev/null 2>&1
+crm_standby -N hadb01 -v on
+${readCibCopy()}`);
+
+    expect(parseCibCopy(stdout)).toMatchObject({
+      version: expect.stringMatching(/^0\.\d+\.\d+$/) as string,
+      leftovers: ['cli-prefer-ms_drbd_mysql'],
+      heldBack: [{ node: 'hadb01', attribute: 'standby' }],
+    });
   });
 
   it('takes over in the right order when a node is lost', () => {

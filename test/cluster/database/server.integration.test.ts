@@ -5,11 +5,13 @@ import {
   isSchemaComplete,
   parseSchemaFacts,
   parseServerFacts,
+  parseTableChecksum,
   parseThings,
   readThingsSql,
   renderSchemaFactsSql,
   renderSchemaSql,
   renderServerFactsSql,
+  renderTableChecksumSql,
   serverDeviations,
 } from '../../../cluster/database/statements';
 import { realTools, type RealTools, type RunResult } from '../real-tools';
@@ -47,6 +49,7 @@ ${script}`,
           '/schema-facts.sql': renderSchemaFactsSql(specification),
           '/server-facts.sql': renderServerFactsSql(),
           '/things.sql': readThingsSql(specification),
+          '/checksum.sql': renderTableChecksumSql(specification),
           '/usr/local/bin/findmnt': mounted === '' ? '#!/bin/sh\nexit 1\n' : `#!/bin/sh\necho ${mounted}\n`,
           '/etc/mysql/my.cnf': `!includedir /etc/mysql/${engine === 'mysql' ? 'mysql' : 'mariadb'}.conf.d/\n`,
           [profile.settingsFile]: renderServerSettings({ specification, profile }),
@@ -83,6 +86,32 @@ echo "== files"; ls -A /var/lib/mysql | grep -E 'hadb|lost' || echo none`);
     expect(part(result, 'grants')).toMatch(/GRANT SELECT, INSERT ON `azureha`\.\* TO/);
     expect(part(result, 'again')).toBe('unchanged\n');
     expect(part(result, 'files')).toBe('none\n');
+  });
+
+  it('tells the checksum of its table: the same until a row changes, and again when it is as before', () => {
+    const table = `${specification.database.schema}.${specification.database.table}`;
+    const result = inNode(`
+initialise
+start
+${client} </schema.sql
+echo "== first"; ${client} </checksum.sql
+echo "INSERT INTO ${table} (id, name) VALUES (2, 'another');" | ${client}
+echo "== more"; ${client} </checksum.sql
+echo "DELETE FROM ${table} WHERE id = 2; UPDATE ${table} SET name = 'something else';" | ${client}
+echo "== other"; ${client} </checksum.sql
+echo "UPDATE ${table} SET name = 'Yet another entity';" | ${client}
+echo "== back"; ${client} </checksum.sql
+echo "DROP TABLE ${table};" | ${client}
+echo "== gone"; ${client} --force </checksum.sql || :
+`);
+
+    const [first, more, other, back] = ['first', 'more', 'other', 'back'].map((name) =>
+      parseTableChecksum(part(result, name)),
+    );
+    expect([first?.rows, more?.rows, other?.rows]).toEqual([1, 2, 1]);
+    expect(back).toEqual(first);
+    expect(new Set([first, more, other].map((read) => read?.checksum)).size).toBe(3);
+    expect(() => parseTableChecksum(part(result, 'gone'))).toThrow(expect.objectContaining({ code: 'CommandFailed' }));
   });
 
   it('is initialised anew when an earlier try was interrupted', () => {
