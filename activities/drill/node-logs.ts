@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { databaseProfile } from '../../cluster/database/profile';
 import { slug } from '../../cluster/ids';
@@ -86,6 +86,10 @@ export async function recordClock(session: NodeSession, directory: string): Prom
 const CLOCKS = 'clocks.jsonl';
 
 const logFile = (directory: string, node: string): string => join(directory, REPORT_FILES.logs, `${slug(node)}.log.gz`);
+
+/** Relative to the drill's directory; none where none was fetched. */
+export const logFiles = (directory: string, nodes: readonly string[]): string[] =>
+  nodes.flatMap((node) => (existsSync(logFile(directory, node)) ? relative(directory, logFile(directory, node)) : []));
 
 /** What was fetched last. */
 export function readLogs(directory: string, nodes: readonly string[]): AuditedLog[] {

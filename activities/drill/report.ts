@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { activityInfo } from '@temporalio/activity';
 import { slug, runUrl } from '../../cluster/ids';
+import { milestonesOf } from '../../cluster/logs/milestones';
 import { parseVersions, renderStateRead, renderVersionsRead } from '../../cluster/node/drill-evidence';
 import {
   REPORT_FILES,
   STATE_TIMES,
+  figuresOf,
   outcomeOf,
   type ClusterStateFile,
   type DrillRecord,
@@ -20,13 +22,14 @@ import { junitOf, renderJUnit } from '../../cluster/report/junit';
 import { drillMeasurements } from '../../cluster/report/metrics';
 import type { ClusterSpecification } from '../../cluster/specification/specification';
 import type { StepContext, StepOutcome } from '../../cluster/step';
-import { parseLedger } from '../../cluster/verdict/write-ledger';
+import { faultOutage } from '../../cluster/verdict/judge-writes';
+import { parseLedger, type LedgerEntry } from '../../cluster/verdict/write-ledger';
 import { messageOf } from '../../processes/error-message';
 import { writeFileAtomically } from '../../processes/owned-process';
 import type { NodeSession, NodeSessions } from '../connections/node-session';
 import { setGauges, type GetMeter } from '../measurements';
 import { within } from '../node/waiting';
-import { recordClock } from './node-logs';
+import { logFiles, readClocks, readLogs, recordClock } from './node-logs';
 import type { WriterProcesses } from './writer-process';
 
 /** Written beside the writer's ledger: so it is the worker's machine that keeps the reports. */
@@ -90,6 +93,7 @@ export function createReportActivities({ writers, sessions, reports }: ReportDep
         settings: settingsOf(step.specification),
         versions: await readVersions(sessions, step, reports.version),
         states: readStates(directory),
+        ...tellOfNodes(directory, step, writers.read(step.drill) ?? []),
         ...packLedger(writers.ledgerFile(step.drill), join(directory, REPORT_FILES.ledger)),
         reporter: {
           hadb: reports.version,
@@ -151,6 +155,29 @@ function packLedger(source: string, target: string): Pick<DrillRecord, 'entries'
   return {
     entries: parseLedger(text.toString('utf8')),
     ledger: { file: REPORT_FILES.ledger, bytes: packed.length, sha256 },
+  };
+}
+
+/** What the fetched logs tell of the failover; nothing where none was fetched. */
+function tellOfNodes(
+  directory: string,
+  { specification, faultAt, writes }: DrillReportStep,
+  entries: readonly LedgerEntry[],
+): Pick<DrillRecord, 'milestones' | 'logs'> {
+  const nodes = specification.nodes.map(({ name }) => name);
+  const logs = logFiles(directory, nodes);
+  if (faultAt === undefined || logs.length === 0) return {};
+  const { newConnections, outages } = figuresOf({ entries, ...(writes !== undefined && { writes }) });
+  const outage = faultOutage(newConnections.outages, faultAt) ?? faultOutage(outages, faultAt);
+  return {
+    logs,
+    milestones: milestonesOf({
+      logs: readLogs(directory, nodes).flatMap((read) => (read.silent === undefined ? [read.log] : [])),
+      clocks: readClocks(directory),
+      faultAt,
+      until: Date.now(),
+      ...(outage?.ended === true && { firstWriteAt: outage.to }),
+    }),
   };
 }
 

@@ -17,6 +17,7 @@ import {
   STATE_TIMES,
   figuresOf,
   latencyTable,
+  milestoneLabels,
   outcomeOf,
   phasesOf,
   samplesOf,
@@ -250,6 +251,7 @@ function charts(record: DrillRecord): string[] {
               ]),
             ),
         ),
+    milestones(record, zero),
     section(
       'Latency of every write',
       element(
@@ -282,7 +284,27 @@ function charts(record: DrillRecord): string[] {
 }
 
 const PHASE_NOTE =
-  'Times of clients are from the ledger of the writer, which one clock keeps; others are from the step table of the workflow, which sees things up to a second late.';
+  'Times of clients are from the ledger of the writer, which one clock keeps; those of nodes from their logs, by the measured offsets of their clocks; others are from the step table of the workflow, which sees things up to a second late.';
+
+/** What is not seen is said, too: nobody shall take it for zero. */
+function milestones({ milestones: seen = [] }: DrillRecord, zero: number): string {
+  if (seen.length === 0) return '';
+  const rows = milestoneLabels(seen).map(({ label, seen: moment }) =>
+    moment === undefined
+      ? [plain(label), numeric('not seen'), numeric(''), plain(''), plain('')]
+      : [
+          plain(label),
+          numeric(since(moment.at, zero)),
+          numeric(moment.node === undefined ? '' : `± ${Math.ceil(moment.errorMs)} ms`),
+          plain(moment.node ?? 'clients'),
+          plain(moment.line ?? 'from the ledger'),
+        ],
+  );
+  return section(
+    'What the nodes wrote of it',
+    table(['moment', 'after the fault', 'clock', 'node', 'line'], rows, { stack: true }),
+  );
+}
 
 function since(at: number, zero: number): string {
   const seconds = (Math.abs(at - zero) / 1000).toFixed(1);
@@ -431,7 +453,7 @@ function pairs(caption: string, list: readonly NamedValue[]): string {
   );
 }
 
-function evidence({ workflow, drill, ledger, reporter, states: files }: DrillRecord): string {
+function evidence({ workflow, drill, ledger, reporter, states: files, logs = [] }: DrillRecord): string {
   const { workflowId, runId, url } = workflow;
   const run = `${workflowId}, run ${runId}`;
   const lines = [
@@ -448,6 +470,9 @@ function evidence({ workflow, drill, ledger, reporter, states: files }: DrillRec
       : [
           `State of the nodes: ${files.map(({ file }) => element('a', { href: file }, escapeMarkup(file))).join(', ')}`,
         ]),
+    ...(logs.length === 0
+      ? []
+      : [`Logs of the nodes: ${logs.map((file) => element('a', { href: file }, escapeMarkup(file))).join(', ')}`]),
     escapeMarkup(`Written by hadb ${reporter.hadb} on ${reporter.node} (${reporter.platform})`),
   ];
   return element('ul', {}, lines.map((content) => element('li', {}, content)).join('\n'));

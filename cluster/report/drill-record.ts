@@ -1,4 +1,5 @@
 import type { FailureCode } from '../errors';
+import { MILESTONES, type Milestone, type MilestoneName } from '../logs/milestones';
 import type { StepFailure, StepRecord, Verdict } from '../step';
 import { FINAL_READ, faultOutage, judgeWrites, type WritesReport } from '../verdict/judge-writes';
 import { sustainedSince } from '../verdict/service-times';
@@ -32,6 +33,10 @@ export interface DrillRecord {
   settings: readonly NamedValue[];
   versions: readonly NamedValue[];
   states: readonly ClusterStateFile[];
+  /** What the logs of the nodes tell of the failover; absent where they were not fetched. */
+  milestones?: readonly Milestone[];
+  /** Those logs, relative to the report. */
+  logs?: readonly string[];
   ledger?: { file: string; bytes: number; sha256: string };
   /** Host and program that measured. */
   reporter: { hadb: string; node: string; platform: string };
@@ -125,12 +130,21 @@ export interface Phase {
   to: number;
   /** Part of the time in which not every client is served. */
   isOutage: boolean;
-  clock: 'client' | 'workflow' | 'client and workflow';
+  clock: (typeof PHASE_CLOCKS)[number];
 }
 
+export const PHASE_CLOCKS = [
+  'client',
+  'workflow',
+  'client and workflow',
+  'node',
+  'client and node',
+  'node and workflow',
+] as const;
+
 /**
- * From the fault to a whole pair. Times of the client come from its ledger; the others from the workflow's step table, whose clock is the Temporal server's
- * and which sees things up to a second late.
+ * From the fault to a whole pair. Times of the client come from its ledger, and those of the nodes from their logs, by measured offsets of their clocks; where the
+ * logs tell nothing of the outage, the workflow's step table does, whose clock is the Temporal server's and which sees things up to a second late.
  */
 export function phasesOf(record: DrillRecord): Phase[] {
   const { faultAt, entries, steps } = record;
@@ -148,7 +162,16 @@ export function phasesOf(record: DrillRecord): Phase[] {
   const sustained = outage === undefined ? undefined : sustainedSince(entries, outage.to);
   if (outage !== undefined) {
     add('from the order to the last acknowledged write', faultAt, outage.from, { isOutage: false, clock: 'client' });
-    if (serves !== undefined && serves > outage.from && serves < outage.to) {
+    const moments = momentsWithin(record.milestones ?? [], outage);
+    if (moments.length > 0) {
+      let from: { at: number; isNode: boolean } = { at: outage.from, isNode: false };
+      for (const { name, at } of moments) {
+        add(UNTIL[name], from.at, at, { isOutage: true, clock: from.isNode ? 'node' : 'client and node' });
+        from = { at, isNode: true };
+      }
+      const served = outage.ended === true ? 'until every client is served again' : 'not every client was served again';
+      add(served, from.at, outage.to, { isOutage: true, clock: 'client and node' });
+    } else if (serves !== undefined && serves > outage.from && serves < outage.to) {
       add('until the other node is seen to serve', outage.from, serves, {
         isOutage: true,
         clock: 'client and workflow',
@@ -164,12 +187,48 @@ export function phasesOf(record: DrillRecord): Phase[] {
     add('until every client is answered steadily', outage.to, sustained, { isOutage: false, clock: 'client' });
   }
   const whole = endOf(steps, 'healthy');
-  add('until the pair is whole again', sustained ?? outage?.to ?? serves ?? faultAt, whole, {
+  const since = sustained ?? outage?.to ?? serves ?? faultAt;
+  const redundant = momentOf(record, 'redundant');
+  const isRedundant = redundant !== undefined && since !== undefined && redundant > since;
+  if (isRedundant) add(UNTIL.redundant, since, redundant, { isOutage: false, clock: 'client and node' });
+  add('until the pair is whole again', isRedundant ? redundant : since, whole, {
     isOutage: false,
-    clock: 'client and workflow',
+    clock: isRedundant ? 'node and workflow' : 'client and workflow',
   });
   return phases;
 }
+
+/** By our clock; undefined where it was not seen. */
+const momentOf = ({ milestones = [] }: DrillRecord, wanted: MilestoneName): number | undefined =>
+  milestones.find(({ name }) => name === wanted)?.seen?.at;
+
+/** What the nodes saw while not every client was served, in the order of time. */
+function momentsWithin(
+  milestones: readonly Milestone[],
+  { from, to }: { from: number; to: number },
+): { name: MilestoneName; at: number }[] {
+  return milestones
+    .flatMap(({ name, seen }) => (seen?.node === undefined ? [] : [{ name, at: seen.at }]))
+    .filter(({ name, at }) => name !== 'redundant' && at > from && at < to)
+    .sort((one, other) => one.at - other.at);
+}
+
+const UNTIL: Record<MilestoneName, string> = {
+  detected: 'until the loss is detected',
+  fenced: 'until the lost node is fenced',
+  released: 'until DRBD lets writes go on',
+  promoted: 'until DRBD is promoted',
+  mounted: 'until the file system is mounted',
+  recovered: 'until InnoDB has recovered',
+  databaseUp: 'until the database is up',
+  probeAnswered: "until the load balancer's probe is answered",
+  firstWrite: 'until the first write is acknowledged',
+  redundant: 'until both copies are current again',
+};
+
+/** One line for each moment that a failover may have, those that were not seen among them. */
+export const milestoneLabels = (milestones: readonly Milestone[]): (Milestone & { label: string })[] =>
+  milestones.map((milestone) => ({ ...milestone, label: MILESTONES[milestone.name] }));
 
 /** Ids of a drill's steps begin with its kind. */
 function endOf(steps: readonly StepRecord[], name: string): number | undefined {

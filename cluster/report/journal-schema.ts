@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { DRILL_OUTCOMES } from './drill-record';
+import { MILESTONES, type MilestoneName } from '../logs/milestones';
+import { DRILL_OUTCOMES, PHASE_CLOCKS } from './drill-record';
 
 /** The shape of `journal.json`; published as JSON Schema under `docs/`. Readers must ignore fields that they do not know. */
 export const JOURNAL_VERSION = 1;
@@ -110,9 +111,21 @@ export const JournalExtension = z.object({
       to: time,
       seconds,
       isOutage: z.boolean(),
-      clock: z.enum(['client', 'workflow', 'client and workflow']),
+      clock: z.enum(PHASE_CLOCKS),
     }),
   ),
+  milestones: z
+    .array(
+      z.object({
+        name: z.enum(Object.keys(MILESTONES) as [MilestoneName, ...MilestoneName[]]),
+        at: time.nullable().describe('By the clock of the client; null when no line of a log tells of it.'),
+        errorSeconds: seconds.nullable().describe('How far that may be off: half a round trip to the node.'),
+        node: z.string().nullable().describe('Whose log tells it; null for what the clients saw.'),
+        line: z.string().nullable(),
+      }),
+    )
+    .optional()
+    .describe('The moments of the failover; absent when the logs of the nodes were not fetched.'),
   latency: z.array(
     z.object({
       stretch: z.string(),
@@ -132,6 +145,7 @@ export const JournalExtension = z.object({
       .object({ file: z.string(), bytes: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) })
       .nullable(),
     states: z.array(z.string()),
+    logs: z.array(z.string()).optional().describe('What the nodes wrote, compressed.'),
   }),
 });
 export type JournalExtension = z.infer<typeof JournalExtension>;

@@ -66,6 +66,15 @@ export function renderJournal(record: DrillRecord): Journal {
         to: iso(to),
         seconds: seconds(to - from),
       })),
+      ...(record.milestones !== undefined && {
+        milestones: record.milestones.map(({ name, seen }) => ({
+          name,
+          at: seen === undefined ? null : iso(seen.at),
+          errorSeconds: seen === undefined ? null : seconds(seen.errorMs),
+          node: seen?.node ?? null,
+          line: seen?.line ?? null,
+        })),
+      }),
       latency: record.entries.length === 0 ? [] : latencyTable(record),
       settings: [...record.settings],
       versions: [...record.versions],
@@ -74,6 +83,7 @@ export function renderJournal(record: DrillRecord): Journal {
         junit: REPORT_FILES.junit,
         ledger: record.ledger ?? null,
         states: record.states.map(({ file }) => file),
+        ...(record.logs !== undefined && { logs: [...record.logs] }),
       },
     },
   };

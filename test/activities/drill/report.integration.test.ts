@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { MetricMeter } from '@temporalio/common';
 import { XMLParser } from 'fast-xml-parser';
+import { createNodeLogActivities } from '../../../activities/drill/node-logs';
 import { createReportActivities, type DrillReportStep } from '../../../activities/drill/report';
 import { createWriterProcesses } from '../../../activities/drill/writer-process';
 import type { NodeSessions } from '../../../activities/connections/node-session';
 import { ledgerTable, parseDrillRows, renderDrillRowsSql, renderSchemaSql } from '../../../cluster/database/statements';
 import { publicHostName } from '../../../cluster/ids';
+import { renderClockRead } from '../../../cluster/logs/clock';
 import { renderStateRead, renderVersionsRead } from '../../../cluster/node/drill-evidence';
 import { Journal, parseJournal } from '../../../cluster/report/journal-schema';
 import { ClusterSpecification } from '../../../cluster/specification/specification';
@@ -40,6 +42,13 @@ const context: StepContext = {
   generation: 1,
 };
 
+/** The clock of hadb02, and how long after the fault its server came up again. */
+const AHEAD_MS = 60_000;
+const UP_MS = 3000;
+let faultAt: number;
+const nodeLog = (): string =>
+  `bootedAt=1795423223\n${((faultAt + UP_MS + AHEAD_MS) / 1000).toFixed(6)} mariadbd[7]: /usr/sbin/mariadbd: ready for connections.\n\n=== end of the log, exit code 0\n`;
+
 /** hadb01 is off. */
 const sessions = {
   close: async () => undefined,
@@ -51,7 +60,9 @@ const sessions = {
         const answers = {
           [renderStateRead()]: '\n# crm_mon -1 -r -f\nOnline: [ hadb02 ]\nOFFLINE: [ hadb01 ]\n',
           [renderVersionsRead()]: 'kernel 6.1.0-40-amd64\npacemaker 2.1.5-1+deb12u1\n',
+          [renderClockRead()]: `${((Date.now() + AHEAD_MS) / 1000).toFixed(9)}\n`,
         };
+        if (script.includes('journalctl')) return { code: 0, stdout: nodeLog(), stderr: '' };
         return { code: 0, stdout: answers[script] ?? '', stderr: '' };
       },
     };
@@ -118,7 +129,7 @@ beforeAll(async () => {
     },
   });
   await acknowledged(40);
-  const faultAt = Date.now();
+  faultAt = Date.now();
   database.signal('SIGSTOP');
   await pause(2000);
   await database.kill();
@@ -152,6 +163,8 @@ beforeAll(async () => {
   for (const when of ['before', 'during', 'after'] as const) {
     await runActivity(() => activities().recordClusterState({ ...context, drill: DRILL, when }));
   }
+  const nodeLogs = createNodeLogActivities({ sessions, writers: writers() });
+  await runActivity(() => nodeLogs.recordNodeLogs({ ...context, drill: DRILL, since: faultAt }));
   const { directory: own } = await runActivity(() => activities().writeDrillReport(step));
   reported = { directory: own, step, longestMs: servedBy - faultAt };
 }, 300_000);
@@ -187,6 +200,19 @@ it('the page tells the verdict, needs nothing from elsewhere, and holds no secre
   expect(page.match(/\ssrc=|@import|url\((?!#)/g)).toBeNull();
   expect(page.includes(PASSWORD)).toBe(false);
   expect(page.includes('href="http://127.0.0.1:8233/namespaces/')).toBe(true);
+});
+
+it('the moments of the nodes are told by our clock, and stand in the phases; what no log tells is not seen', () => {
+  const { milestones = [], phases, files } = journalOf(file('journal.json')).hadb;
+  const of = (wanted: string) => milestones.find(({ name }) => name === wanted);
+
+  const up = of('databaseUp');
+  expect(up).toMatchObject({ node: 'hadb02', line: expect.stringContaining('ready for connections') as string });
+  expect(Math.abs(Date.parse(up?.at ?? '') - faultAt - UP_MS)).toBeLessThan(1000);
+  expect(of('firstWrite')?.at).not.toBeNull();
+  expect(of('fenced')).toEqual({ name: 'fenced', at: null, errorSeconds: null, node: null, line: null });
+  expect(phases.map(({ name }) => name)).toContain('until the database is up');
+  expect(files.logs).toEqual(['logs/hadb01.log.gz', 'logs/hadb02.log.gz']);
 });
 
 it('the gauges of the worker show what the drill measured', () => {

@@ -3,7 +3,7 @@ import { commitRate, latencyScatter, phaseBar } from '../../../cluster/report/ch
 import { renderDrillPage } from '../../../cluster/report/drill-page';
 import { phasesOf, samplesOf, latencyTable, type DrillRecord } from '../../../cluster/report/drill-record';
 import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
-import { ZERO, specimenDrill, specimenLedger } from './specimen-drill';
+import { ZERO, specimenDrill, specimenLedger, specimenMilestones } from './specimen-drill';
 
 const frame = { zero: ZERO + 10_000, from: ZERO, to: ZERO + 75_000 };
 const chartOf = (record: DrillRecord, width: 'wide' | 'narrow' = 'wide') => ({
@@ -54,6 +54,31 @@ describe('the page of a drill', () => {
     expect(page).toContain('⊘ Refused');
     expect(page).not.toContain('class="chart');
     expect(page).not.toContain('class="figures"');
+  });
+
+  it('tells the moments that the nodes wrote of, with how exact they are, and which were not seen', () => {
+    const page = renderDrillPage(
+      specimenDrill({ milestones: specimenMilestones(), logs: ['logs/hadb01.log.gz', 'logs/hadb02.log.gz'] }),
+    );
+
+    expect(page).toContain('What the nodes wrote of it');
+    expect(page).toMatch(/loss detected<\/td><td[^>]*>\+3\.6 s<\/td><td[^>]*>± 3 ms<\/td><td[^>]*>hadb02/);
+    expect(page).toMatch(/InnoDB recovered<\/td><td[^>]*>not seen<\/td>/);
+    expect(page).toContain('mounted filesystem &lt;64eeea5e&gt;');
+    expect(page).toContain('href="logs/hadb02.log.gz"');
+  });
+
+  it('says nothing of the nodes where their logs were not fetched', () => {
+    expect(renderDrillPage(specimenDrill())).not.toContain('What the nodes wrote of it');
+  });
+
+  it('says of a check that was left out that it was not run', () => {
+    const record = specimenDrill();
+    const notRun = { name: 'both copies equal', passed: true, notRun: true as const, detail: '512 GiB' };
+    const checks = [...(record.verdict?.checks ?? []), notRun];
+    const verdict = { passed: true, summary: '', checks };
+
+    expect(renderDrillPage({ ...record, verdict })).toMatch(/– not run<\/td><td[^>]*>both copies equal/);
   });
 
   it('takes whatever nodes and servers say as text', () => {
@@ -182,5 +207,47 @@ describe('what is read from a ledger', () => {
     expect(rows.map(({ commits }) => commits)).toEqual([100, 478, 50].map(() => expect.any(Number) as number));
     expect(rows.reduce((sum, { commits }) => sum + commits, 0)).toBeGreaterThan(600);
     expect(rows.every(({ p50 = 0, p95 = 0, longest = 0 }) => p50 > 0 && p50 <= p95 && p95 <= longest)).toBe(true);
+  });
+});
+
+describe('the phases of a drill whose nodes were heard', () => {
+  const phases = phasesOf(specimenDrill({ milestones: specimenMilestones() }));
+
+  it('part the outage at what the nodes wrote, and at nothing that was not seen', () => {
+    expect(phases.map(({ name, clock, isOutage }) => [name, clock, isOutage])).toEqual(
+      [
+        ['from the order to the last acknowledged write', 'client', false],
+        ['until the loss is detected', 'client and node', true],
+        ['until the lost node is fenced', 'node', true],
+        ['until DRBD is promoted', 'node', true],
+        ['until the file system is mounted', 'node', true],
+        ['until the database is up', 'node', true],
+        ["until the load balancer's probe is answered", 'node', true],
+        ['until every client is served again', 'client and node', true],
+        ['until every client is answered steadily', 'client', false],
+        ['until both copies are current again', 'client and node', false],
+        ['until the pair is whole again', 'node and workflow', false],
+      ].filter(([name]) => phases.some((phase) => phase.name === name)),
+    );
+    expect(phases.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('follow each other without a gap, and the outage is as long as the clients say', () => {
+    const outage = phases.filter(({ isOutage }) => isOutage);
+    const gaps = phases.slice(1).filter(({ from }, index) => from !== phases[index]?.to);
+
+    expect(gaps).toEqual([]);
+    const parted = outage.reduce((sum, { from, to }) => sum + to - from, 0);
+    const whole = phasesOf(specimenDrill()).filter(({ isOutage }) => isOutage);
+    expect(parted).toBeCloseTo(
+      whole.reduce((sum, { from, to }) => sum + to - from, 0),
+      3,
+    );
+  });
+
+  it('are those of the workflow where the nodes tell nothing of the outage', () => {
+    const milestones = specimenMilestones().map(({ name }) => ({ name }));
+
+    expect(phasesOf(specimenDrill({ milestones }))).toEqual(phasesOf(specimenDrill()));
   });
 });

@@ -6,7 +6,7 @@ import type { DrillRecord } from '../../../cluster/report/drill-record';
 import { renderJournal } from '../../../cluster/report/journal';
 import { JOURNAL_SCHEMA_FILE, parseJournal, renderJournalSchema } from '../../../cluster/report/journal-schema';
 import { junitOf, renderJUnit } from '../../../cluster/report/junit';
-import { specimenDrill } from './specimen-drill';
+import { specimenDrill, specimenMilestones } from './specimen-drill';
 
 const published = readFileSync(join(__dirname, '../../..', JOURNAL_SCHEMA_FILE), 'utf8');
 
@@ -14,6 +14,22 @@ const { verdict: _verdict, writes: _writes, faultAt: _faultAt, ledger: _ledger, 
 const lost = specimenDrill({ lostRows: [7] });
 const DRILLS: [string, DrillRecord, { status: string; deviated: boolean }][] = [
   ['passed', specimenDrill(), { status: 'completed', deviated: false }],
+  [
+    'passed',
+    specimenDrill({ milestones: specimenMilestones(), logs: ['logs/hadb01.log.gz'] }),
+    { status: 'completed', deviated: false },
+  ],
+  [
+    'passed',
+    specimenDrill({
+      verdict: {
+        passed: true,
+        summary: 'not run: both copies equal',
+        checks: [{ name: 'both copies equal', passed: true, notRun: true, detail: '512 GiB' }],
+      },
+    }),
+    { status: 'completed', deviated: false },
+  ],
   ['failed', lost, { status: 'completed', deviated: true }],
   [
     'unknown',
@@ -62,6 +78,26 @@ describe('the journal', () => {
       expect(parseJournal(JSON.stringify(journal))?.hadb.outcome).toBe(outcome);
     },
   );
+
+  it('tells the moments of the failover, and null for what was not seen', () => {
+    const { milestones } = renderJournal(specimenDrill({ milestones: specimenMilestones() })).hadb;
+
+    expect(milestones?.find(({ name }) => name === 'fenced')).toEqual({
+      name: 'fenced',
+      at: '2026-11-22T02:30:17.000Z',
+      errorSeconds: 0.003,
+      node: 'hadb02',
+      line: expect.stringContaining("Operation 'off' targeting hadb01") as string,
+    });
+    expect(milestones?.find(({ name }) => name === 'recovered')).toMatchObject({ at: null, node: null });
+  });
+
+  it('calls a check that was left out skipped, in JUnit as well', () => {
+    const record = DRILLS.find(([, { verdict }]) => verdict?.checks[0]?.notRun === true)?.[1] ?? specimenDrill();
+
+    expect(renderJournal(record).steady_states.after?.probes).toMatchObject([{ status: 'skipped' }]);
+    expect(renderJUnit(junitOf(record, {}))).toContain('<skipped message="not run: 512 GiB"');
+  });
 
   it.each([
     ['status', (journal: Record<string, unknown>) => ({ ...journal, status: 'passed' })],

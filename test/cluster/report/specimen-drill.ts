@@ -1,3 +1,4 @@
+import { MILESTONES, type Milestone, type MilestoneName } from '../../../cluster/logs/milestones';
 import type { DrillRecord } from '../../../cluster/report/drill-record';
 import type { StepRecord, StepResult } from '../../../cluster/step';
 import { judgeWrites, type Row } from '../../../cluster/verdict/judge-writes';
@@ -69,6 +70,26 @@ export function specimenStep(
 
 export interface SpecimenOptions extends Partial<DrillRecord> {
   lostRows?: number[];
+}
+
+/** What the log of the survivor tells of that power cut; InnoDB's recovery is not seen. Seconds since `ZERO`. */
+export function specimenMilestones(): Milestone[] {
+  const seen: Partial<Record<MilestoneName, [seconds: number, line: string]>> = {
+    detected: [13.6, 'corosync: [TOTEM ] A processor failed, forming new configuration'],
+    fenced: [17, "pacemaker-fenced: notice: Operation 'off' targeting hadb01 by hadb02: OK (complete)"],
+    promoted: [17.8, 'kernel: drbd r0/0 drbd1: role( Secondary -> Primary )'],
+    mounted: [18.5, 'kernel: EXT4-fs (drbd1): mounted filesystem <64eeea5e>'],
+    databaseUp: [19.9, 'mariadbd: /usr/sbin/mariadbd: ready for connections.'],
+    probeAnswered: [20.4, 'pacemaker-controld: notice: Result of start operation for lb_mysql on hadb02: ok'],
+    redundant: [65.2, 'kernel: drbd r0/0 drbd1: pdsk( Inconsistent -> UpToDate )'],
+  };
+  return (Object.keys(MILESTONES) as MilestoneName[]).map((name) => {
+    if (name === 'firstWrite') return { name, seen: { at: ZERO + 22_200, errorMs: 0 } };
+    const [seconds, line] = seen[name] ?? [];
+    return seconds === undefined || line === undefined
+      ? { name }
+      : { name, seen: { at: ZERO + seconds * 1000, errorMs: 3, node: 'hadb02', line } };
+  });
 }
 
 /** A power cut 10 s after the start: twelve seconds without service, whole again after a minute. */
