@@ -112,25 +112,12 @@ function renderConfiguration(input: CibInput): XmlElement {
     element('resources', {}, [
       drbdClone(input),
       databaseGroup(input),
+      responder(input),
       ...(fencing === undefined ? [] : [fencingDevice(fencing)]),
     ]),
     element('constraints', {}, [
-      element('rsc_colocation', {
-        id: 'mysql_on_drbd',
-        score: 'INFINITY',
-        rsc: RESOURCES.group,
-        'with-rsc': RESOURCES.drbdClone,
-        'with-rsc-role': 'Promoted',
-      }),
-      element('rsc_order', {
-        id: 'mysql_after_drbd',
-        kind: 'Mandatory',
-        first: RESOURCES.drbdClone,
-        'first-action': 'promote',
-        // oxlint-disable-next-line unicorn/no-thenable -- the schema's own name
-        then: RESOURCES.group,
-        'then-action': 'start',
-      }),
+      ...whereItIsPrimary('mysql', RESOURCES.group),
+      ...whereItIsPrimary('lb', RESOURCES.responder),
     ]),
     element('rsc_defaults', {}, [
       pairs('meta_attributes', 'rsc-options', {
@@ -261,8 +248,8 @@ function drbdClone({ timing }: CibInput): XmlElement {
   ]);
 }
 
-function databaseGroup({ platform, profile, specification, timing }: CibInput): XmlElement {
-  const { fileSystem, responder, server } = timing.pacemaker;
+function databaseGroup({ profile, specification, timing }: CibInput): XmlElement {
+  const { fileSystem, server } = timing.pacemaker;
   return element('group', { id: RESOURCES.group }, [
     primitive(RESOURCES.fileSystem, { provider: 'heartbeat', type: 'Filesystem' }, fileSystem, {
       device: DRBD_DEVICE,
@@ -284,13 +271,40 @@ function databaseGroup({ platform, profile, specification, timing }: CibInput): 
       kill_after: timing.server.killAfterSeconds,
       flush_limit: timing.server.flushSeconds,
     }),
-    // Last, so that the balancer sends connections only to a server that answers. The default `nc` serves one and may hang.
-    primitive(RESOURCES.responder, platform.responderAgentWorks ? STOCK_RESPONDER_AGENT : RESPONDER_AGENT, responder, {
-      port: specification.loadBalancer.probePort,
-      nc: '/usr/bin/socat',
-    }),
   ]);
 }
+
+/**
+ * Beside the group and not its last member, so that the balancer finds the new primary while the file system is mounted and the server starts, and so that neither
+ * restarts the other (docs/decisions/the-balancer-looks-while-the-server-starts.md). The default `nc` serves one connection and may hang.
+ */
+const responder = ({ platform, specification, timing }: CibInput): XmlElement =>
+  primitive(
+    RESOURCES.responder,
+    platform.responderAgentWorks ? STOCK_RESPONDER_AGENT : RESPONDER_AGENT,
+    timing.pacemaker.responder,
+    { port: specification.loadBalancer.probePort, nc: '/usr/bin/socat' },
+  );
+
+/** Runs where DRBD is primary, from the promotion to the demotion. */
+const whereItIsPrimary = (name: string, resource: string): XmlElement[] => [
+  element('rsc_colocation', {
+    id: `${name}_on_drbd`,
+    score: 'INFINITY',
+    rsc: resource,
+    'with-rsc': RESOURCES.drbdClone,
+    'with-rsc-role': 'Promoted',
+  }),
+  element('rsc_order', {
+    id: `${name}_after_drbd`,
+    kind: 'Mandatory',
+    first: RESOURCES.drbdClone,
+    'first-action': 'promote',
+    // oxlint-disable-next-line unicorn/no-thenable -- the schema's own name
+    then: resource,
+    'then-action': 'start',
+  }),
+];
 
 function primitive(
   id: string,

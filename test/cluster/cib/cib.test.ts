@@ -72,10 +72,11 @@ describe('renderCib', () => {
     expect(settings.get('drbd_mysql operation promote timeout')).toBe('130000 ms');
   });
 
-  it('monitors every member of the group, in the order in which the balancer comes last', () => {
+  it('monitors every member of the group, and the responder, which waits for none of them', () => {
     const settings = settingsOf(cibInput());
 
-    expect(settings.get('mysql order')).toBe('fs_mysql, mysqld, lb_mysql');
+    expect(settings.get('mysql order')).toBe('fs_mysql, mysqld');
+    expect(settings.get('lb_mysql belongs to')).toBeUndefined();
     for (const id of ['fs_mysql', 'mysqld', 'lb_mysql']) {
       expect([...settings.keys()].filter((key) => key.startsWith(`${id} operation monitor every`))).not.toEqual([]);
     }
@@ -349,9 +350,17 @@ describe('compareCib', () => {
       'another order of the group',
       (cib) =>
         cib
-          .replace(/(<primitive id="lb_mysql"[^]*?<\/primitive>)/, '')
-          .replace(/(<group id="mysql">)/, `$1${/<primitive id="lb_mysql"[^]*?<\/primitive>/.exec(cib)?.[0]}`),
-      'mysql order is lb_mysql, fs_mysql, mysqld, wanted is fs_mysql, mysqld, lb_mysql',
+          .replace(/<primitive id="mysqld"[^]*?<\/primitive>/, '')
+          .replace('<group id="mysql">', `$&${/<primitive id="mysqld"[^]*?<\/primitive>/.exec(cib)?.[0]}`),
+      'mysql order is mysqld, fs_mysql, wanted is fs_mysql, mysqld',
+    ],
+    [
+      'a responder that waits for the server again',
+      (cib) =>
+        cib
+          .replace(/<primitive id="lb_mysql"[^]*?<\/primitive>/, '')
+          .replace('</group>', `${/<primitive id="lb_mysql"[^]*?<\/primitive>/.exec(cib)?.[0]}$&`),
+      'mysql order is fs_mysql, mysqld, lb_mysql, wanted is fs_mysql, mysqld',
     ],
   ])('reports %s', (_, change, expected) => {
     expect(differences(wanted, change(wanted))).toContain(expected);

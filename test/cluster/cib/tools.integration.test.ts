@@ -81,6 +81,25 @@ ${readCibCopy()}`);
     ).toEqual(['promote drbd_mysql', 'start fs_mysql', 'start mysqld', 'start lb_mysql']);
   });
 
+  it('lets the balancer find the node while the server starts', () => {
+    const { stdout } = run(
+      'settle /online.xml /run.xml; crm_simulate -x /run.xml -S --node-fail hadb01 -D /graph.dot >&2; cat /graph.dot',
+    );
+
+    const awaited = [...stdout.matchAll(/"([^ "]+)[^"]*" -> "lb_mysql_start_0 hadb02"/g)].map(([, action]) => action);
+    expect(awaited).toEqual(['ms_drbd_mysql_confirmed-post_notify_promoted_0']);
+  });
+
+  it('restarts the responder alone when it fails, and the server alone when that fails', () => {
+    const restarted = (resource: string) =>
+      parseCrmSimulate(
+        run(`settle /online.xml /run.xml; crm_simulate -x /run.xml -S -i ${resource}_monitor_10000@hadb01=7`).stdout,
+      ).actions.flatMap(({ action, resource: touched }) => (action === 'stop' ? [touched] : []));
+
+    expect(restarted('lb_mysql')).toEqual(['lb_mysql']);
+    expect(restarted('mysqld')).toEqual(['mysqld']);
+  });
+
   it('demotes without stopping DRBD when the promoted role is moved', () => {
     const move = `settle /online.xml /run.xml
 CIB_file=/run.xml crm_resource --move --promoted -r ms_drbd_mysql >/dev/null 2>&1
