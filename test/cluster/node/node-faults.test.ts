@@ -365,7 +365,7 @@ describe('a crash', () => {
   it('is refused by a kernel that would not boot again', () => {
     node();
     const script = renderFault({ fault: 'crash', panicSeconds: 300 }, target).replace(
-      'read -r armed </proc/sys/kernel/panic',
+      'armed=$(cat /proc/sys/kernel/panic)',
       'armed=0',
     );
 
