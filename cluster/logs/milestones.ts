@@ -51,8 +51,9 @@ export function milestonesOf(drill: DrillLogs): Milestone[] {
     fenced: momentOf(lines.find(isFenced)),
     released: momentOf(lines.find(isReleased)),
     ...takeOver,
+    // Before the server is up or after it, as the configuration has it; not after it has done its work.
     probeAnswered: momentOf(
-      lines.find((line) => isProbeAnswered(line) && line.ours.at >= (takeOver.databaseUp?.at ?? -Infinity)),
+      lines.findLast((line) => isProbeAnswered(line) && line.ours.at <= (drill.firstWriteAt ?? Infinity)),
     ),
     firstWrite: drill.firstWriteAt === undefined ? undefined : { at: drill.firstWriteAt, errorMs: 0 },
     redundant: redundancyOf(lines),

@@ -179,6 +179,15 @@ describe('a moment', () => {
     expect(told(line)).toEqual({});
   });
 
+  it('of the answer to the probe may be before the server is up, and is none once the clients are served', () => {
+    const start = 'pacemaker-controld[3]: notice: Result of start operation for lb_mysql on hadb02: ok';
+    const ready = 'mariadbd[7]: 2026-11-23  8:42:34 0 [Note] /usr/sbin/mariadbd: ready for connections.';
+
+    expect(told(start, ready)).toEqual({ probeAnswered: '08:42:10.0 hadb02', databaseUp: '08:42:11.0 hadb02' });
+    expect(told(ready, start)).toEqual({ databaseUp: '08:42:10.0 hadb02', probeAnswered: '08:42:11.0 hadb02' });
+    expect(seenIn(powerOff({ firstWriteAt: at('08:42:36.000') }))).not.toHaveProperty('probeAnswered');
+  });
+
   it('of a take-over is that of the node that came up last, on XFS and MySQL as well', () => {
     expect(
       told(
