@@ -47,12 +47,8 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
   // Minutes of work: somebody who pipes it still wants to see it go on.
   const progress = flags.progress === 'auto' && !isInteractive(context) ? 'lines' : flags.progress;
   return inSession(context, { ...flags, progress }, async (session) => {
-    const { reporter } = session;
-    const report: PieceReport = (code, message) => reporter.notice(code, message);
-    await untilInterrupted(context, async () => {
-      await context.prepareHost(report);
-      await context.embedded().up(report, { image: flags.image });
-    });
+    const report = pieceReport(session);
+    await bringUp(session, flags.image);
     const result = await buildAndProve(session, labSpecification(flags.image), {
       taskQueue: context.settings.taskQueue,
       user: context.settings.user,
@@ -62,6 +58,21 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
     if (flags.down) await context.embedded().down(report);
     else report('HADB_I5005', 'Everything keeps running. Look around: npx hadb status. End it: npx hadb down.');
     return result;
+  });
+}
+
+const pieceReport =
+  ({ reporter }: Session): PieceReport =>
+  (code, message) =>
+    reporter.notice(code, message);
+
+/** Everything on this computer, from the packages that are missing to the worker. Errors: HADB_E4009, HADB_E4010, HADB_E4011. */
+export function bringUp(session: Session, image: LabImage): Promise<void> {
+  const { context } = session;
+  const report = pieceReport(session);
+  return untilInterrupted(context, async () => {
+    await context.prepareHost(report);
+    await context.embedded().up(report, { image });
   });
 }
 
@@ -85,7 +96,7 @@ const LAB_SPECIFICATIONS: Record<LabImage, string> = {
   'debian-sid': 'lab-sid.yaml',
 };
 
-function labSpecification(image: LabImage): string {
+export function labSpecification(image: LabImage): string {
   return join(PACKAGE_DIRECTORY, 'examples', LAB_SPECIFICATIONS[image]);
 }
 
