@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { withFileLock } from '../processes/file-lock';
 import { findOwnedProcess } from '../processes/owned-process';
-import { readLabSettings, readTemporalCliSettings, readWorkerSettings } from '../settings';
+import { readLabSettings, readShellSettingsOfWorker, readTemporalCliSettings, readWorkerSettings } from '../settings';
 import type { ClientSettings } from '../settings';
 import type * as DebianArchive from '../lab/images/debian-archive';
 import type * as LabCli from '../lab/cli';
@@ -177,6 +177,13 @@ export function asClientError(error: unknown): unknown {
   return new ClientError('HADB_E4010', 'failed', error.message, { cause: error });
 }
 
+/** All settings of the worker that may change without the lab or the embedded Temporal. */
+export const workerEnvironmentOf = (settings: ClientSettings): Record<string, string> => ({
+  HADB_TASK_QUEUE: settings.taskQueue,
+  HADB_SECRETS_DIR: settings.secretsDirectory,
+  ...readShellSettingsOfWorker(settings.temporalEnvironment),
+});
+
 export function wireEmbedded(settings: ClientSettings): Embedded {
   return createEmbedded({
     temporal: createTemporalPiece(readTemporalCliSettings(settings.temporalEnvironment)),
@@ -193,7 +200,7 @@ export function wireEmbedded(settings: ClientSettings): Embedded {
         work,
       ),
     labSpecification: labSpecification('golden'),
-    workerEnvironment: { HADB_TASK_QUEUE: settings.taskQueue, HADB_SECRETS_DIR: settings.secretsDirectory },
+    workerEnvironment: workerEnvironmentOf(settings),
     ...(settings.temporalChosen ? { chosen: chosenTarget(settings.temporalEnvironment, settings.temporalUi) } : {}),
   });
 }
