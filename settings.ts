@@ -132,6 +132,18 @@ export function readWorkerSettings(environment: Environment = process.env): Work
   };
 }
 
+/** What a worker that `hadb up` starts takes from the shell and from nothing else: it is started anew when one of them has changed. */
+export function readShellSettingsOfWorker(environment: Environment = process.env): Record<string, string> {
+  const isMeant = (name: string) =>
+    name === 'HADB_METRICS_ADDRESS' ||
+    name === 'HADB_ALERT_WEBHOOK' ||
+    // Address, namespace, profile, keys and certificates of a Temporal that the user has chosen.
+    (name.startsWith('TEMPORAL_') && name !== 'TEMPORAL_CLI_PATH');
+  return Object.fromEntries(
+    Object.entries(definedOf(environment)).filter(([name, value]) => isMeant(name) && value !== ''),
+  );
+}
+
 export function readTemporalCliSettings(environment: Environment = process.env): TemporalCliSettings {
   return {
     ...readDirectorySettings(environment),

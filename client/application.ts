@@ -4,8 +4,10 @@ import type { Decision } from '../cluster/step';
 import type { DrillKind } from '../workflows/messages';
 import { parseTimeOfDay } from '../cluster/drill-schedule';
 import type { TimeOfDay } from '../cluster/drill-schedule';
+import { LARGEST_SEED, MOST_ROUNDS, USUAL_ROUNDS } from '../cluster/drill-series';
 import { DEADLINE_MINUTES, WATCH_MINUTES } from '../workflows/messages';
 import type * as DrillOrderCommands from './commands/drill-order-commands';
+import type * as DrillSeriesCommand from './commands/drill-series';
 import type * as EmbeddedCommands from './commands/embedded-commands';
 import type * as DoctorCommand from './commands/doctor';
 import type * as ReportCommands from './commands/report-commands';
@@ -30,6 +32,7 @@ const reportCommands = () => require('./commands/report-commands') as typeof Rep
 const doctorCommand = () => require('./commands/doctor') as typeof DoctorCommand;
 const scheduleCommands = () => require('./commands/schedule-commands') as typeof ScheduleCommands;
 const drillOrderCommands = () => require('./commands/drill-order-commands') as typeof DrillOrderCommands;
+const drillSeriesCommand = () => require('./commands/drill-series') as typeof DrillSeriesCommand;
 const startModule = () => require('./start') as typeof Start;
 
 const text = (input: string) => input;
@@ -99,6 +102,20 @@ function parseDeadline(word: string): number {
   if (Number.isInteger(minutes) && minutes >= least && minutes <= most) return minutes;
   throw new Error(`"${word}" is no deadline: a whole number of minutes from ${least} to ${most}`);
 }
+
+function parseRounds(word: string): number {
+  const rounds = Number(word);
+  if (Number.isInteger(rounds) && rounds >= 1 && rounds <= MOST_ROUNDS) return rounds;
+  throw new Error(`"${word}" is no number of rounds: a whole number from 1 to ${MOST_ROUNDS}`);
+}
+
+function parseSeed(word: string): number {
+  const seed = Number(word);
+  if (/^\d+$/.test(word) && seed <= LARGEST_SEED) return seed;
+  throw new Error(`"${word}" is no seed: a whole number from 0 to ${LARGEST_SEED}`);
+}
+
+const parseSeriesKinds = (words: string): DrillKind[] => words.split(',').map((word) => parseDrillKind(word.trim()));
 
 function parseWatchMinutes(word: string): number {
   const { least, most } = WATCH_MINUTES;
@@ -261,8 +278,63 @@ const drills = buildRouteMap({
       },
       docs: { brief: 'Set the windows in which no drill begins' },
     }),
+    run: buildCommand({
+      func(this: ClientContext, flags: DrillSeriesCommand.SeriesFlags, file?: string) {
+        return drillSeriesCommand().runSeries(this, flags, file);
+      },
+      parameters: {
+        flags: {
+          ...reporting,
+          rounds: {
+            kind: 'parsed',
+            parse: parseRounds,
+            brief: `How often each kind is made at least; from ${USUAL_ROUNDS} on node-power-off and network-partition ten times`,
+            placeholder: 'n',
+            default: String(USUAL_ROUNDS),
+          },
+          seed: {
+            kind: 'parsed',
+            parse: parseSeed,
+            brief: 'Gives the order; the seed of a series that was interrupted goes on with it (default: a new one)',
+            placeholder: 'number',
+            optional: true,
+          },
+          kinds: {
+            kind: 'parsed',
+            parse: parseSeriesKinds,
+            brief: 'Kinds separated by commas (default: all that the specification allows)',
+            placeholder: 'kinds',
+            optional: true,
+          },
+          write: {
+            kind: 'parsed',
+            parse: text,
+            brief: 'Page whose table, between its two markers, is renewed at the end',
+            placeholder: 'file',
+            optional: true,
+          },
+          image: { kind: 'enum', values: LAB_IMAGES, brief: 'Guest image of the lab', default: 'golden' },
+        },
+        positional: {
+          kind: 'tuple',
+          parameters: [
+            {
+              brief: 'Specification of a cluster that is there (default: the lab is brought up, and its cluster)',
+              parse: text,
+              placeholder: 'spec',
+              optional: true,
+            },
+          ],
+        },
+      },
+      docs: {
+        brief: 'Make every kind of drill several times, in an order from a seed, and tell how each kind went',
+        fullDescription:
+          'Without a specification everything is brought up as by "hadb start". Goes on after an interruption with the same seed, and counts nothing twice. Goes on after a drill that did not pass only with a pair that is whole, if need be after one recovery. The exit code is that of the worst verdict.',
+      },
+    }),
   },
-  docs: { brief: 'The safety switch of drills: stop, allow; and freeze windows' },
+  docs: { brief: 'Drills in series (run); their safety switch: stop, allow; and freeze windows' },
 });
 
 const routes = buildRouteMap({

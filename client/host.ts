@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statfsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, release, tmpdir, totalmem, type } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { isPortFree } from '../processes/free-port';
 
@@ -57,6 +57,13 @@ export function createHost(searchPath: string): Host {
     },
     hasPackageLists: () => listNames('/var/lib/apt/lists').some((name) => /_Packages(?:\.\w+)?$/.test(name)),
   };
+}
+
+/** What measurements were made on. */
+export function describeThisComputer(): string {
+  const processors = cpus();
+  const model = processors[0]?.model.trim() ?? 'unknown processor';
+  return `${processors.length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`;
 }
 
 /** Without its output. */

@@ -74,6 +74,11 @@ export const MESSAGES = {
   HADB_W6002: { level: 'warning', meaning: 'a worker waits for Temporal (in its log)' },
   HADB_I7001: { level: 'info', meaning: 'a schedule was paused or unpaused by the safety switch of drills' },
   HADB_I7002: { level: 'info', meaning: 'a drill was asked to stop by the safety switch' },
+  HADB_I7003: { level: 'info', meaning: 'how far a series of drills has come, and how to go on with it' },
+  HADB_W7004: {
+    level: 'warning',
+    meaning: 'a drill of a series did not pass; the series goes on only with a pair that is whole',
+  },
   HADB_W8001: {
     level: 'warning',
     meaning: 'the watch has found something wrong with a pair (in the log of the worker, and in its webhook)',

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { withFileLock } from '../processes/file-lock';
 import { findOwnedProcess } from '../processes/owned-process';
-import { readLabSettings, readTemporalCliSettings, readWorkerSettings } from '../settings';
+import { readLabSettings, readShellSettingsOfWorker, readTemporalCliSettings, readWorkerSettings } from '../settings';
 import type { ClientSettings } from '../settings';
 import type * as DebianArchive from '../lab/images/debian-archive';
 import type * as LabCli from '../lab/cli';
@@ -47,12 +47,8 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
   // Minutes of work: somebody who pipes it still wants to see it go on.
   const progress = flags.progress === 'auto' && !isInteractive(context) ? 'lines' : flags.progress;
   return inSession(context, { ...flags, progress }, async (session) => {
-    const { reporter } = session;
-    const report: PieceReport = (code, message) => reporter.notice(code, message);
-    await untilInterrupted(context, async () => {
-      await context.prepareHost(report);
-      await context.embedded().up(report, { image: flags.image });
-    });
+    const report = pieceReport(session);
+    await bringUp(session, flags.image);
     const result = await buildAndProve(session, labSpecification(flags.image), {
       taskQueue: context.settings.taskQueue,
       user: context.settings.user,
@@ -62,6 +58,21 @@ export function start(context: ClientContext, flags: StartFlags): Promise<void> 
     if (flags.down) await context.embedded().down(report);
     else report('HADB_I5005', 'Everything keeps running. Look around: npx hadb status. End it: npx hadb down.');
     return result;
+  });
+}
+
+const pieceReport =
+  ({ reporter }: Session): PieceReport =>
+  (code, message) =>
+    reporter.notice(code, message);
+
+/** Everything on this computer, from the packages that are missing to the worker. Errors: HADB_E4009, HADB_E4010, HADB_E4011. */
+export function bringUp(session: Session, image: LabImage): Promise<void> {
+  const { context } = session;
+  const report = pieceReport(session);
+  return untilInterrupted(context, async () => {
+    await context.prepareHost(report);
+    await context.embedded().up(report, { image });
   });
 }
 
@@ -85,7 +96,7 @@ const LAB_SPECIFICATIONS: Record<LabImage, string> = {
   'debian-sid': 'lab-sid.yaml',
 };
 
-function labSpecification(image: LabImage): string {
+export function labSpecification(image: LabImage): string {
   return join(PACKAGE_DIRECTORY, 'examples', LAB_SPECIFICATIONS[image]);
 }
 
@@ -166,6 +177,13 @@ export function asClientError(error: unknown): unknown {
   return new ClientError('HADB_E4010', 'failed', error.message, { cause: error });
 }
 
+/** All settings of the worker that may change without the lab or the embedded Temporal. */
+export const workerEnvironmentOf = (settings: ClientSettings): Record<string, string> => ({
+  HADB_TASK_QUEUE: settings.taskQueue,
+  HADB_SECRETS_DIR: settings.secretsDirectory,
+  ...readShellSettingsOfWorker(settings.temporalEnvironment),
+});
+
 export function wireEmbedded(settings: ClientSettings): Embedded {
   return createEmbedded({
     temporal: createTemporalPiece(readTemporalCliSettings(settings.temporalEnvironment)),
@@ -182,7 +200,7 @@ export function wireEmbedded(settings: ClientSettings): Embedded {
         work,
       ),
     labSpecification: labSpecification('golden'),
-    workerEnvironment: { HADB_TASK_QUEUE: settings.taskQueue, HADB_SECRETS_DIR: settings.secretsDirectory },
+    workerEnvironment: workerEnvironmentOf(settings),
     ...(settings.temporalChosen ? { chosen: chosenTarget(settings.temporalEnvironment, settings.temporalUi) } : {}),
   });
 }

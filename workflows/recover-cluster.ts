@@ -99,6 +99,9 @@ const keyOf = ({ kind, node }: Remedy): string => `${kind}/${node}`;
 /** Nodes on which something is changed: another operation's job may still run there. */
 function ownersOf(remedy: Remedy): string[] {
   if (remedy.kind === 'lift-standby') return [remedy.primary];
+  // What is in the network is on no node, which may not even answer.
+  if (remedy.kind === 'open-way' || remedy.kind === 'end-faults')
+    return remedy.faults.some(({ where }) => where === 'node') ? [remedy.node] : [];
   return remedy.kind === 'remove-constraints' || remedy.kind === 'await-health' ? [remedy.node] : [];
 }
 
@@ -118,6 +121,9 @@ function apply(run: Run, remedy: Remedy): Promise<StepOutcome> {
         return client.awaitStopped({ ...step, node });
       case 'await-fence':
         return recovery.awaitFenceOver({ ...step, node });
+      case 'open-way':
+      case 'end-faults':
+        return recovery.endLeftFaults({ ...step, node, faults: remedy.faults });
       case 'await-boot': {
         const { vmId } = await azure.readPower({ ...step, node });
         return nodes.awaitNodeReachable({ ...step, node, vmId });

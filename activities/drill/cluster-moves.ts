@@ -18,17 +18,21 @@ import { pairOf } from '../node/dependencies';
 import { makeMove, readRuntime, stopLimitMs } from '../node/runtime';
 import { waitUntil } from '../node/waiting';
 import { performStep, type NodeStep } from '../step';
+import { describeLeftFault } from '../../cluster/recovery/findings';
+import type { FaultInjector } from './fault-injector';
+import { readLeftFaults, readLeftLinks } from './left-faults';
 import { createCleaner, SETTLING, type SettlingTimes } from './failed-action-cleaner';
 import { gateProblems, readConstraints, servesOn } from './pair-health';
 
 export interface ClusterMoveDependencies {
   sessions: NodeSessions;
+  faults?: FaultInjector;
   /** How long what is seen must last before it counts. */
   settling?: SettlingTimes;
 }
 
 /** Planned moves, the gate before them, and the waits after them. */
-export function createClusterMoveActivities({ sessions, settling = SETTLING }: ClusterMoveDependencies) {
+export function createClusterMoveActivities({ sessions, faults, settling = SETTLING }: ClusterMoveDependencies) {
   return {
     /**
      * What must hold before anything is moved or broken on purpose: a second fault on top of a first one is an outage. Returns who is primary now.
@@ -39,11 +43,16 @@ export function createClusterMoveActivities({ sessions, settling = SETTLING }: C
       const seen = await Promise.all(
         [first, second].map(async ({ name }) => {
           const session = await sessions.open(step, name);
-          return { name, cluster: await observeCluster(session, step), constraints: await readConstraints(session) };
+          const [cluster, constraints] = [await observeCluster(session, step), await readConstraints(session)];
+          const left = [...(await readLeftFaults(session)), ...(await readLeftLinks(faults, name))];
+          return { name, cluster, constraints, left };
         }),
       );
       const problems = new Set(
-        seen.flatMap(({ name, cluster, constraints }) => gateProblems(name, cluster, constraints)),
+        seen.flatMap(({ name, cluster, constraints, left }) => [
+          ...gateProblems(name, cluster, constraints),
+          ...left.map((fault) => describeLeftFault(name, fault)),
+        ]),
       );
       const [{ cluster: view } = { cluster: undefined }] = seen;
       const primary = view?.primary;

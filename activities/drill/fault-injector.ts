@@ -21,6 +21,8 @@ export interface FaultInjector {
 
 /** What a network does to frames between two ends; it ends by itself, whatever becomes of this worker. Errors: NotReady, BadRequest. */
 export interface LinkFaults {
+  /** Ids of those in force. */
+  list(): Promise<string[]>;
   has(id: string): Promise<boolean>;
   put(link: LinkFault): Promise<void>;
   /** Nothing when there is none of that id. */
@@ -58,16 +60,18 @@ export function createFaultInjector(settings: { endpoint?: string; ca?: string }
       whatNow: 'Look at the state of the machines, then retry.',
     });
   };
+  const readIds = async (): Promise<string[]> => {
+    const text = await ask('GET', 'links', undefined, 'the faults of the network are not told', 'links');
+    return (JSON.parse(text) as { value: { id: string }[] }).value.map(({ id }) => id);
+  };
   const pathOf = (id: string) => `links/${encodeURIComponent(id)}`;
   return {
     kind: 'lab',
     freeze: (vmId, seconds) => order(vmId, 'pause', { ttlSeconds: seconds }),
     thaw: (vmId) => order(vmId, 'resume', {}),
     links: {
-      async has(id) {
-        const text = await ask('GET', 'links', undefined, 'the faults of the network are not told', id);
-        return (JSON.parse(text) as { value: { id: string }[] }).value.some((link) => link.id === id);
-      },
+      list: readIds,
+      has: async (id) => (await readIds()).includes(id),
       async put({ id, seconds, ...link }) {
         await ask('PUT', pathOf(id), { ...link, ttlSeconds: seconds }, 'the network cannot be disturbed', id);
       },

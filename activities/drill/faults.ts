@@ -22,13 +22,12 @@ import { pairOf } from '../node/dependencies';
 import { makeMove, readRuntime } from '../node/runtime';
 import type { NodeStep } from '../step';
 import { cannotFreeze, type FaultInjector, type LinkFaults } from './fault-injector';
+import { linkId } from './left-faults';
 
 export interface FaultDependencies extends AzureDependencies {
   sessions: NodeSessions;
   faults: FaultInjector;
 }
-
-const linkId = ({ fault }: NetworkFault, node: string): string => `drill-${fault}-${node}`;
 
 export type DrillRole = 'Primary' | 'Secondary';
 
@@ -139,7 +138,7 @@ export function createFaultActivities(dependencies: FaultDependencies) {
   ): Promise<StepOutcome> {
     const { node, fault, role } = step;
     const done = `${describeFault(fault)}, in the network itself`;
-    const id = linkId(fault, node);
+    const id = linkId(fault.fault, node);
     if (await links.has(id)) return { result: 'changedEarlier', observed: 'the fault was made', done };
     const { peer } = pairOf(step, node);
     const [own, other] = await Promise.all([power(step), power({ ...step, node: peer.name })]);
@@ -167,7 +166,7 @@ export function createFaultActivities(dependencies: FaultDependencies) {
     links: LinkFaults,
     { node, fault }: NodeStep & { fault: NetworkFault },
   ): Promise<StepOutcome> {
-    const id = linkId(fault, node);
+    const id = linkId(fault.fault, node);
     const wasThere = await links.has(id);
     await links.remove(id);
     return wasThere

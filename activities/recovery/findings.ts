@@ -3,7 +3,7 @@ import { parseIdentity, renderIdentityRead } from '../../cluster/node/access';
 import { isHadbError } from '../../cluster/errors';
 import { startsTag } from '../../cluster/ids';
 import { parseStarts } from '../../cluster/recovery/starts';
-import type { NodeFinding, NodeView, PairFindings } from '../../cluster/recovery/findings';
+import type { LeftFault, NodeFinding, NodeView, PairFindings } from '../../cluster/recovery/findings';
 import { parseMetadata, renderMetadataRead } from '../../cluster/node/drbd-moves';
 import type { StepContext } from '../../cluster/step';
 import { messageOf } from '../../processes/error-message';
@@ -12,6 +12,8 @@ import { readPower } from '../azure/power';
 import { createScope, unlessMissing } from '../azure/resource-kind';
 import type { AzureDependencies } from '../azure/submission';
 import type { NodeSession, NodeSessions } from '../connections/node-session';
+import type { FaultInjector } from '../drill/fault-injector';
+import { readLeftFaults, readLeftLinks } from '../drill/left-faults';
 import { readConstraints } from '../drill/pair-health';
 import { refuseOtherMachine } from '../node/access';
 import { observeCluster } from '../node/cluster-state';
@@ -20,6 +22,7 @@ import { within } from '../node/waiting';
 
 export interface FindingDependencies extends AzureDependencies {
   sessions: NodeSessions;
+  faults?: FaultInjector;
   /** How long constraints may take to go by themselves. */
   constraintsGoMs?: number;
   /** Between two looks at a resource without a connection. */
@@ -53,18 +56,22 @@ async function readNode(
   const machine = await unlessMissing(() => readPower(createScope(dependencies, step, node)));
   if (machine === undefined) return { node, power: 'missing', starts };
   const { state: power, vmId } = machine;
-  if (power !== 'running') return { node, power, starts };
+  const inNetwork = await readLeftLinks(dependencies.faults, node);
+  const left = (own: readonly LeftFault[]) =>
+    own.length + inNetwork.length === 0 ? {} : { leftFaults: [...own, ...inNetwork] };
+  if (power !== 'running') return { node, power, starts, ...left([]) };
   try {
-    const says = await within(NODE_LIMIT_MS, async () => {
+    const { says, own } = await within(NODE_LIMIT_MS, async () => {
       const session = await dependencies.sessions.open(step, node);
       const { stdout } = await session.read(renderIdentityRead());
       refuseOtherMachine({ ...step, node, vmId }, parseIdentity(stdout), pairOf(step, node).self.address);
-      return readView(session, step, dependencies.standAlonePauseMs ?? STAND_ALONE.pauseMs);
+      const own = await readLeftFaults(session);
+      return { own, says: await readView(session, step, dependencies.standAlonePauseMs ?? STAND_ALONE.pauseMs) };
     });
-    return { node, power, starts, says };
+    return { node, power, starts, says, ...left(own) };
   } catch (error) {
     const code = isHadbError(error) ? error.code : 'Internal';
-    return { node, power, starts, silence: { code, message: messageOf(error) } };
+    return { node, power, starts, silence: { code, message: messageOf(error) }, ...left([]) };
   }
 }
 

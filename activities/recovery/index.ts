@@ -5,13 +5,14 @@ import { startsTag } from '../../cluster/ids';
 import { renderStandbyRead } from '../../cluster/node/drill-moves';
 import { renderLiftStandby, renderRemoveConstraints } from '../../cluster/node/recovery-moves';
 import { diagnose, isBeingFenced, isMember, type Diagnosis } from '../../cluster/recovery/diagnosis';
-import { describeFindings } from '../../cluster/recovery/findings';
+import { describeFindings, describeLeftFault, type LeftFault } from '../../cluster/recovery/findings';
 import { addStart } from '../../cluster/recovery/starts';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { timingOf } from '../../cluster/timing';
 import { readEvidence } from '../azure/evidence';
 import { createScope } from '../azure/resource-kind';
 import { writeTags } from '../azure/tags';
+import { endLeftFaults } from '../drill/left-faults';
 import { readConstraints } from '../drill/pair-health';
 import { pairOf } from '../node/dependencies';
 import { awaitConnection, awaitSync, makeMove } from '../node/runtime';
@@ -91,6 +92,14 @@ export function createRecoveryActivities(dependencies: RecoveryDependencies) {
         whatNow: `Look at "journalctl -u pacemaker" on the other node for why ${step.node} cannot be fenced, and at docs/fencing.md.`,
       });
       return { result: 'unchanged', observed: describeFindings(findings) };
+    },
+
+    /** Takes back what a drill has left there, before its timers do. Errors: GuardRefused, NotReady. */
+    async endLeftFaults(step: NodeStep & { faults: readonly LeftFault[] }): Promise<StepOutcome> {
+      const observed = step.faults.map((fault) => describeLeftFault(step.node, fault)).join('; ');
+      await endLeftFaults({ open: () => sessions.open(step, step.node), faults: dependencies.faults }, step);
+      const done = `took it back: ${step.faults.map(({ fault }) => fault).join(', ')}`;
+      return { result: 'changed', observed, done };
     },
 
     /** Waits until Pacemaker runs on the node, and every node that answers counts it as a member. Errors: NotReady. */

@@ -26,7 +26,7 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
     look: () => undefined,
     detached: (run) => line({ type: 'detached', code: 'HADB_I1003', time: time(), ...run }),
     notice: (code, message) => line({ type: 'notice', code, level: messageLevel(code), time: time(), message }),
-    result({ exit, summary, run, verdict, progress, changes, schedules, files, failure }) {
+    result({ exit, summary, run, verdict, progress, changes, schedules, series, files, failure }) {
       line({
         type: 'result',
         code: 'HADB_I9001',
@@ -47,6 +47,7 @@ export function createJsonReporter(output: Output, clock: Clock, hadbVersion: st
         ...(progress?.warnings === undefined ? {} : { warnings: progress.warnings }),
         ...(changes === undefined ? {} : { changes }),
         ...(schedules === undefined ? {} : { schedules }),
+        ...(series === undefined ? {} : { series }),
         ...(files === undefined ? {} : { files }),
         ...(failure === undefined ? {} : { failure }),
       });

@@ -3,6 +3,7 @@ import type { ExitName } from '../exit-codes';
 import type { DrillSchedule } from '../schedules';
 import type { MessageCode } from '../messages';
 import type { RunEvent } from '../run-events';
+import type { SeriesDrill } from '../../cluster/report/series-table';
 
 /** What a command tells, in one of four ways: live (a terminal), lines, quiet (piped), JSON lines. */
 export interface Reporter {
@@ -39,9 +40,22 @@ export interface CommandResult {
   changes?: readonly { step: string; sentence: string; deviation: string }[];
   /** Of `schedule list`, and the schedule that a command was about. */
   schedules?: readonly ScheduleReport[];
+  /** Of a series of drills. */
+  series?: SeriesResult;
   /** Files that the command has written. */
   files?: readonly string[];
   failure?: { code?: string; message: string; observed?: string; whatNow?: string };
+}
+
+export interface SeriesResult {
+  seed: number;
+  rounds: number;
+  planned: number;
+  drills: readonly (SeriesDrill & { workflowId: string; summary: string })[];
+  /** Kinds that were not made, in their order. */
+  left: readonly string[];
+  /** As Markdown. */
+  table: string;
 }
 
 /** How many steps ended in which way: "12 changed, 30 unchanged". */

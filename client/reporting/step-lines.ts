@@ -103,6 +103,7 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
   for (const warning of result.progress?.warnings ?? []) lines.push(`  ${paint('yellow', '!')} ${warning}`);
   const report = result.progress?.steps.findLast(isReport)?.outcome?.done;
   if (report !== undefined) lines.push(paint('dim', `  ${report}`));
+  if (result.series !== undefined) lines.push('', ...result.series.table.split('\n'), '');
   for (const file of result.files ?? []) lines.push(paint('dim', `  wrote ${file}`));
   if (result.progress !== undefined) lines.push(paint('dim', `  ${describeCounts(result.progress)}`));
   if (result.run?.url !== undefined) lines.push(paint('dim', `  ${result.run.url}`));

@@ -1,4 +1,4 @@
-import { assign } from '../shell';
+import { assign, REFUSE } from '../shell';
 import { spellingsOf } from './access';
 import { PEER_IS_READY } from './drill-moves';
 
@@ -14,6 +14,40 @@ export interface FaultTarget {
 
 /** Units of the timers that take a fault back: `hadb-undo-` and the fault. */
 const UNDO_UNITS = 'hadb-undo-';
+
+const FAULT_NAME = /^[a-z-]+$/;
+
+/** Prints the faults whose timer has not run yet, or runs now; changes nothing. */
+export const renderLeftFaultsRead =
+  (): string => `units=$(systemctl list-units --plain --no-legend --full '${UNDO_UNITS}*')
+printf '%s\\n' "$units" | sed -n 's/^${UNDO_UNITS}\\([a-z-]*\\)\\.[a-z]* .*/\\1/p' | sort -u
+`;
+
+/**
+ * Does now what the timers would do later: the same units, so that nobody needs to know any more what was broken. Not into a fencing, which would
+ * find a node that it takes for dead; only the way to Azure is opened all the same, without which no fencing succeeds.
+ */
+export function renderEndLeftFaults(faults: readonly string[]): string {
+  const wrong = faults.find((fault) => !FAULT_NAME.test(fault));
+  if (wrong !== undefined) throw new Error(`"${wrong}" is no fault`);
+  const guard = faults.every((fault) => fault === OPENS_THE_WAY) ? '' : NO_FENCING_NOW;
+  return `${REFUSE}${assign({ faults: faults.join(' ') })}${guard}
+for fault in $faults; do
+  unit=${UNDO_UNITS}$fault
+  systemctl --quiet is-active "$unit.timer" || continue
+  logger -t hadb -- "taking the fault $fault back, which a drill has left"
+  systemctl start --wait "$unit.service"
+  systemctl stop "$unit.timer"
+done
+`;
+}
+
+export const OPENS_THE_WAY = 'resource-manager-cut';
+
+const NO_FENCING_NOW = `view=$(crm_mon -1 --output-as=xml 2>/dev/null) || view=
+shot=$(printf '%s\\n' "$view" | grep -o '<fence_event [^>]*status="pending"[^>]*>' || :)
+[ -z "$shot" ] || refuse "a node is being fenced: $shot"
+`;
 
 /** The machine is the one that is meant, by its VM id; a machine that cannot tell is not. */
 const IS_TARGET = `name=$(uname -n)

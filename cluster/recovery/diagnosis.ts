@@ -9,7 +9,8 @@ import { describeFence, fencesOf, openFences, type Fence } from '../cib/fence-hi
 import { describeDrbd, isInSync } from '../drbd/state';
 import { assertNever } from '../errors';
 import type { ClusterSpecification } from '../specification/specification';
-import type { NodeFinding, NodeView, PairFindings } from './findings';
+import { describeLeftFault, type LeftFault, type NodeFinding, type NodeView, type PairFindings } from './findings';
+import { OPENS_THE_WAY } from '../node/fault-guards';
 import { pairProblems } from './pair-problems';
 
 /**
@@ -31,6 +32,7 @@ export interface Diagnosis {
 export type Remedy =
   | { kind: 'await-stop'; node: string }
   | { kind: 'await-fence'; node: string }
+  | { kind: 'open-way' | 'end-faults'; node: string; faults: readonly LeftFault[] }
   | { kind: 'await-boot'; node: string }
   | { kind: 'await-member'; node: string }
   | { kind: 'start'; node: string; why: string }
@@ -107,6 +109,10 @@ export function describeRemedy(remedy: Remedy): string {
       return 'Wait until the machine has stopped';
     case 'await-fence':
       return 'Wait until the fencing of the node has ended';
+    case 'open-way':
+      return 'Open the way to Azure again, which a drill has cut';
+    case 'end-faults':
+      return `Take back what a drill has left: ${remedy.faults.map(({ fault }) => fault).join(', ')}`;
     case 'await-boot':
       return 'Wait until the node has booted and answers SSH';
     case 'await-member':
@@ -127,6 +133,7 @@ export function describeRemedy(remedy: Remedy): string {
 }
 
 function problemsOf(nodes: Pair, specification: ClusterSpecification): string[] {
+  const left = nodes.flatMap(({ node, leftFaults = [] }) => leftFaults.map((fault) => describeLeftFault(node, fault)));
   const found = nodes.flatMap(({ node, power, silence, says }) => {
     if (power !== 'running') return [`the machine of ${node} is ${power}`];
     if (says === undefined) return [`${node} does not answer${silence === undefined ? '' : ` (${silence.code})`}`];
@@ -134,7 +141,7 @@ function problemsOf(nodes: Pair, specification: ClusterSpecification): string[] 
     const { available } = state;
     return pairProblems({ node, available, drbd, constraints, problems: clusterProblems(state, specification) });
   });
-  return [...new Set(found)];
+  return [...new Set([...found, ...left])];
 }
 
 function powerRefusals(nodes: Pair): PersonNeeded[] {
@@ -400,8 +407,16 @@ function nextRemedy({ nodes }: PairFindings, isSomethingLeft: boolean): Remedy |
   const stopping = nodes.find(({ power }) => power === 'stopping');
   if (stopping !== undefined) return { kind: 'await-stop', node: stopping.node };
 
+  // Before any fencing, which waits for it.
+  const shut = endFaults(nodes, 'open-way', ({ fault }) => fault === OPENS_THE_WAY);
+  if (shut !== undefined) return shut;
+
   const shot = nodes.find(({ node }) => isBeingFenced(nodes, node));
   if (shot !== undefined) return { kind: 'await-fence', node: shot.node };
+
+  // Before any start, which would bring a node into it.
+  const broken = endFaults(nodes, 'end-faults', () => true);
+  if (broken !== undefined) return broken;
 
   const silent = nodes.find(({ power, says }) => power === 'starting' || (power === 'running' && says === undefined));
   if (silent !== undefined) return { kind: 'await-boot', node: silent.node };
@@ -430,6 +445,16 @@ function nextRemedy({ nodes }: PairFindings, isSomethingLeft: boolean): Remedy |
   }
   const asked = primary ?? views[0];
   return asked === undefined || isSomethingLeft ? undefined : { kind: 'await-health', node: asked.node };
+}
+
+function endFaults(
+  nodes: Pair,
+  kind: 'open-way' | 'end-faults',
+  isMeant: (fault: LeftFault) => boolean,
+): Remedy | undefined {
+  const found = nodes.map(({ node, leftFaults = [] }) => ({ node, faults: leftFaults.filter(isMeant) }));
+  const first = found.find(({ faults }) => faults.length > 0);
+  return first === undefined ? undefined : { kind, ...first };
 }
 
 const speaking = (nodes: Pair): Speaking[] =>

@@ -16,11 +16,23 @@ export interface NodeFinding {
   power: PowerState | 'missing';
   /** Starts of the machine by recoveries, ISO 8601, oldest first. */
   starts: readonly string[];
+  /** Faults of drills that are still to be taken back there: nobody but a timer does any more. */
+  leftFaults?: readonly LeftFault[];
   /** Why a machine that runs tells nothing. */
   silence?: { code: string; message: string };
   /** What the node says. */
   says?: NodeView;
 }
+
+export interface LeftFault {
+  /** As drills call it: `server-hang`, `partition`. */
+  fault: string;
+  /** `node`: by the node itself. `network`: in the network itself, by whoever can. */
+  where: 'node' | 'network';
+}
+
+export const describeLeftFault = (node: string, { fault, where }: LeftFault): string =>
+  `the fault ${fault} of a drill is still to be taken back ${where === 'node' ? `on ${node}` : `in the network of ${node}`}`;
 
 export interface NodeView {
   state: ClusterState;
@@ -34,7 +46,12 @@ export interface NodeView {
 /** One line for people. */
 export const describeFindings = ({ nodes }: PairFindings): string => nodes.map(describeFinding).join(' | ');
 
-function describeFinding({ node, power, silence, says }: NodeFinding): string {
+function describeFinding(finding: NodeFinding): string {
+  const left = (finding.leftFaults ?? []).map((fault) => `, ${describeLeftFault(finding.node, fault)}`).join('');
+  return `${describeNode(finding)}${left}`;
+}
+
+function describeNode({ node, power, silence, says }: NodeFinding): string {
   if (silence !== undefined) return `${node}: ${power}, does not answer (${silence.code}: ${silence.message})`;
   if (says === undefined) return `${node}: ${power}`;
   const { state, drbd, constraints, generations } = says;

@@ -25,6 +25,8 @@ export const TELL_AGAIN_MS = 3_600_000;
 
 const NAMES: Readonly<Partial<Record<Remedy['kind'], string>>> = {
   start: 'node-down',
+  'open-way': 'fault-left',
+  'end-faults': 'fault-left',
   'lift-standby': 'standby',
   'remove-constraints': 'leftover-constraint',
 };

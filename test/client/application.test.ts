@@ -540,6 +540,7 @@ describe('the help', () => {
         'drills stop',
         'drills allow',
         'drills freeze',
+        'drills run',
         'schedule create',
         'schedule watch',
         'schedule list',

@@ -1,4 +1,4 @@
-import { asClientError } from '../../client/start';
+import { asClientError, workerEnvironmentOf } from '../../client/start';
 import { HostProgramError, MissingProgramsError } from '../../lab/images/host-programs';
 import { StoreError } from '../../lab/control/store';
 import { damaged } from '../../lab/state-file';
@@ -6,6 +6,7 @@ import { LabError } from '../../lab/lab';
 import { NoEngineError } from '../../lab/machines/probe';
 import { runCommandLine } from '../../client/application';
 import { ClientError } from '../../client/messages';
+import { readClientSettings } from '../../settings';
 import type { RunEnding } from '../../client/watched-run';
 import type { Embedded } from '../../client/embedded';
 import { contextForTests } from './client-for-tests';
@@ -94,6 +95,26 @@ describe('npm start', () => {
     expect(journal).toEqual([]);
     expect(exit).toBe(1);
     expect(context.process.stderr.text).toContain('install patchelf');
+  });
+});
+
+describe('the worker that hadb up starts', () => {
+  const environmentOf = (environment: Record<string, string>) =>
+    workerEnvironmentOf(readClientSettings({ HOME: '/home/ada', USER: 'ada', ...environment }));
+
+  it.each(['HADB_METRICS_ADDRESS', 'HADB_ALERT_WEBHOOK', 'TEMPORAL_API_KEY'])(
+    'has %s among the settings by which it is started anew, also when it is taken away',
+    (name) => {
+      expect(environmentOf({ [name]: 'a' })).toMatchObject({ [name]: 'a' });
+      expect(environmentOf({ [name]: '' })).not.toHaveProperty(name);
+      expect(environmentOf({})).not.toHaveProperty(name);
+    },
+  );
+
+  it('is not started anew for what it does not read', () => {
+    const shell = { PATH: '/bin', HADB_USER: 'ada', HADB_LAB_ENGINE: 'uml', TEMPORAL_CLI_PATH: '/t', NO_COLOR: '1' };
+
+    expect(environmentOf(shell)).toEqual(environmentOf({}));
   });
 });
 

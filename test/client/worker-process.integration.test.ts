@@ -39,6 +39,7 @@ describe('the embedded worker', () => {
   it.each([
     ['its code', () => writeCode('cluster/new.js', 'exports.a = 1;'), { HADB_FOR_TEST: 'a' }],
     ['its settings', () => undefined, { HADB_FOR_TEST: 'b' }],
+    ['what it was told and is told no more', () => undefined, {}],
   ])('is started anew when %s has changed', async (_what, change, environment) => {
     const first = await subject().ensure({ HADB_FOR_TEST: 'a' });
     change();

@@ -89,6 +89,28 @@ describe('a recovery', () => {
     expect(result.steps.map(({ state }) => state)).not.toContain('failed');
   });
 
+  it('takes back what a terminated drill has left, before anything is started', async () => {
+    const [way, cut] = (['resource-manager-cut', 'partition'] as const).map((fault) => ({
+      fault,
+      where: 'node' as const,
+    }));
+    const look = (...leftFaults: NonNullable<typeof way>[]) =>
+      findingsOf({ hadb01: { ...survivorOf(), leftFaults }, hadb02: { power: 'stopped' } });
+    if (way === undefined || cut === undefined) throw new Error('no faults');
+    const { result, cluster } = await recovered([look(way, cut), look(cut), STOPPED, findingsOf()]);
+
+    expect(withoutLooks(cluster).slice(0, 4)).toEqual([
+      'takeOwnership/hadb01',
+      'endLeftFaults/hadb01',
+      'endLeftFaults/hadb01',
+      'readStartGate/hadb02',
+    ]);
+    expect(result.verdict?.checks.map(({ name }) => name).slice(0, 2)).toEqual([
+      'open-way hadb01',
+      'end-faults hadb01',
+    ]);
+  });
+
   it.each<[string, PairFindings, string]>([
     ['both machines down', BOTH_DOWN, 'both machines are down'],
     ['copies that have parted', PARTED, 'most likely a split brain'],

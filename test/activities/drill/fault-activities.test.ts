@@ -137,6 +137,7 @@ describe('a fault of the network, where somebody can make it there', () => {
   const network = (): FaultInjector => ({
     ...lab(),
     links: {
+      list: async () => links.map(({ id }) => id),
       has: async (id) => links.some((link) => link.id === id),
       put: async (link) => void links.push(link),
       remove: async (id) => void (links = links.filter((link) => link.id !== id)),

@@ -7,11 +7,13 @@ import { readCrmMon } from '../../../cluster/cib/crm-mon';
 import { databaseProfile } from '../../../cluster/database/profile';
 import { isHadbError } from '../../../cluster/errors';
 import { OWNER_TAG } from '../../../cluster/ids';
+import { renderLeftFaultsRead } from '../../../cluster/node/fault-guards';
 import { renderIdentityRead } from '../../../cluster/node/access';
 import { renderConstraintsRead } from '../../../cluster/node/drill-moves';
 import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import { events2, type DrbdView } from '../../cluster/node/script-bench';
 import { answeringNodes } from '../node/answering-node';
+import { faultsInNetwork } from './faults-in-network';
 import { createModelPair, runActivity, specification, step } from '../node/model-pair';
 
 /** What must hold before a drill breaks anything: each thing that does not is named, and no drill begins. */
@@ -27,19 +29,22 @@ interface SeenFrom {
   crmMon?: string;
   drbd?: DrbdView;
   constraints?: string;
+  /** Faults that the node is still to take back. */
+  left?: string;
   vmId?: string;
 }
 
 /** Two nodes that only answer; hadb01 is primary. */
-function pairThatSays(seen: { hadb01?: SeenFrom; hadb02?: SeenFrom } = {}, power = 'running') {
+function pairThatSays(seen: { hadb01?: SeenFrom; hadb02?: SeenFrom } = {}, power = 'running', links?: string[]) {
   const { socket } = databaseProfile(specification.database.engine);
   const { sessions, opened } = answeringNodes((node) => {
-    const { crmMon = HEALTHY, drbd = {}, constraints = '', vmId = VM_ID } = seen[node as 'hadb01'] ?? {};
+    const { crmMon = HEALTHY, drbd = {}, constraints = '', left = '', vmId = VM_ID } = seen[node as 'hadb01'] ?? {};
     const roles: DrbdView = node === 'hadb01' ? {} : { role: 'Secondary', peerRole: 'Primary' };
     return {
       reads: {
         [readCrmMon()]: crmMon,
         [renderConstraintsRead()]: constraints,
+        [renderLeftFaultsRead()]: left,
         [renderRuntimeRead({ socket })]: `${BOOT}module=loaded\ndrbd:\n${events2({ ...roles, ...drbd })}`,
         [renderIdentityRead()]: `hostName=${node}\nmachineId=m\n${BOOT}vmId=${vmId}\nfirstBoot=done\naddress=${ADDRESSES[node]}\n`,
       },
@@ -54,7 +59,13 @@ function pairThatSays(seen: { hadb01?: SeenFrom; hadb02?: SeenFrom } = {}, power
   const { secrets } = createModelPair();
   return {
     opened,
-    gate: () => runActivity(() => createClusterMoveActivities({ sessions }).readDrillGate(step('hadb01', 'gate'))),
+    gate: () =>
+      runActivity(() =>
+        createClusterMoveActivities({
+          sessions,
+          ...(links !== undefined && { faults: faultsInNetwork(links) }),
+        }).readDrillGate(step('hadb01', 'gate')),
+      ),
     powerCutGate: () =>
       runActivity(() =>
         createPowerActivities({ arm, secrets, sessions }).readPowerCutGate(step('hadb01', 'power-off')),
@@ -116,12 +127,27 @@ describe('a drill', () => {
       { hadb02: { constraints: 'drbd-fence-by-handler-r0-ms_drbd_mysql\n' } },
       'the constraint drbd-fence-by-handler-r0-ms_drbd_mysql is left',
     ],
+    [
+      'a node is still to take back what a terminated drill has broken',
+      { hadb02: { left: 'server-hang\n' } },
+      'the fault server-hang of a drill is still to be taken back on hadb02',
+    ],
   ])('is refused while %s', async (_what, seen, problem) => {
     const { code, message, details } = await refusal(pairThatSays(seen).gate());
 
     expect(code).toBe('GateNotMet');
     expect(message).toContain(problem);
     expect(details.whatNow).toBe('Put right what is named, then retry. Nothing was moved or broken.');
+  });
+
+  it('is refused while the network is still to take a fault of one of its nodes back, and not for the faults of others', async () => {
+    const links = ['drill-partition-hadb01', 'show-loss', 'drill-partition-other01'];
+    const { message } = await refusal(pairThatSays({}, 'running', links).gate());
+
+    expect(message).toBe(
+      'the cluster is not healthy: the fault partition of a drill is still to be taken back in the network of hadb01',
+    );
+    expect(await pairThatSays({}, 'running', links.slice(1)).gate()).toMatchObject({ result: 'unchanged' });
   });
 });
 

@@ -6,6 +6,7 @@ import { readCrmMon } from '../../../cluster/cib/crm-mon';
 import { databaseProfile } from '../../../cluster/database/profile';
 import { HadbError } from '../../../cluster/errors';
 import { OWNER_TAG } from '../../../cluster/ids';
+import { renderEndLeftFaults, renderLeftFaultsRead } from '../../../cluster/node/fault-guards';
 import { renderIdentityRead } from '../../../cluster/node/access';
 import { renderMetadataRead } from '../../../cluster/node/drbd-moves';
 import { renderConstraintsRead, renderStandbyRead } from '../../../cluster/node/drill-moves';
@@ -14,6 +15,7 @@ import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import { FENCE_EVENTS } from '../../cluster/cib/fence-events';
 import { EQUAL, events2, type DrbdView } from '../../cluster/node/script-bench';
 import { CRM_MON, SAYS, altered, withFence } from '../../cluster/recovery/specimen-findings';
+import { faultsInNetwork } from '../drill/faults-in-network';
 import { answeringNodes } from '../node/answering-node';
 import { createModelPair, runActivity, specification, step } from '../node/model-pair';
 
@@ -32,13 +34,22 @@ interface Machine {
   /** What it says of its resource first, one after the other. */
   comingUp?: DrbdView[];
   constraints?: string[];
+  /** Faults that it is still to take back. */
+  left?: string[];
+  /** And does not. */
+  stays?: true;
   standby?: boolean;
   /** Does not answer, or never. */
   silent?: HadbError;
 }
 
 /** Two machines of an imagined Azure; hadb01 is primary. Moves change what they say. */
-function pairOfMachines(machines: { hadb01?: Machine; hadb02?: Machine } = {}, tags: Record<string, string> = {}) {
+function pairOfMachines(
+  machines: { hadb01?: Machine; hadb02?: Machine } = {},
+  tags: Record<string, string> = {},
+  links: string[] = [],
+) {
+  const faults = faultsInNetwork(links);
   const { socket } = databaseProfile(specification.database.engine);
   const model: Record<string, Machine> = { hadb01: { ...machines.hadb01 }, hadb02: { ...machines.hadb02 } };
   const { sessions, opened, changes } = answeringNodes((node) => {
@@ -48,6 +59,7 @@ function pairOfMachines(machines: { hadb01?: Machine; hadb02?: Machine } = {}, t
     return {
       reads: {
         [readCrmMon()]: own.crmMon ?? CRM_MON.healthy,
+        [renderLeftFaultsRead()]: () => ({ stdout: (own.left ?? []).join('\n') }),
         [renderConstraintsRead()]: () => ({ stdout: (own.constraints ?? []).join('\n') }),
         [renderRuntimeRead({ socket })]: () => {
           const drbd = own.comingUp?.shift() ?? own.drbd;
@@ -60,6 +72,10 @@ function pairOfMachines(machines: { hadb01?: Machine; hadb02?: Machine } = {}, t
         }),
       },
       changes: {
+        [renderEndLeftFaults(['server-hang'])]: () => {
+          own.left = own.stays === true ? (own.left ?? []) : [];
+          return {};
+        },
         [renderLiftStandby({ peer: 'hadb02' })]: () => {
           model['hadb02'] = { ...model['hadb02'], standby: false };
           return {};
@@ -93,6 +109,7 @@ function pairOfMachines(machines: { hadb01?: Machine; hadb02?: Machine } = {}, t
     arm,
     secrets,
     sessions,
+    faults,
     constraintsGoMs: 0,
     standAlonePauseMs: 1,
     alerts: { getMeter: () => noopMetricMeter, redact: (text) => text },
@@ -102,7 +119,7 @@ function pairOfMachines(machines: { hadb01?: Machine; hadb02?: Machine } = {}, t
     opened,
     changes,
     find: () =>
-      runActivity(() => readFindings({ arm, secrets, sessions, standAlonePauseMs: 1 }, step('hadb01', 'look'))),
+      runActivity(() => readFindings({ arm, secrets, sessions, faults, standAlonePauseMs: 1 }, step('hadb01', 'look'))),
     startGate: (node: string) => runActivity(() => activities.readStartGate(step(node, 'start'))),
   };
 }
@@ -157,6 +174,17 @@ describe('what is seen of a pair', () => {
 
     expect(finding?.says).toMatchObject({ drbd: { connection: 'Connected' } });
     expect(finding?.says).not.toHaveProperty('generations');
+  });
+
+  it('names what a terminated drill has left, on a node and in the network, also of a node that is silent', async () => {
+    const silent = { silent: new HadbError('NodeUnreachable', 'refused') };
+    const pair = pairOfMachines({ hadb01: { left: ['server-hang'] }, hadb02: silent }, {}, ['drill-partition-hadb02']);
+
+    const { nodes } = await pair.find();
+    expect(nodes.map(({ leftFaults }) => leftFaults)).toEqual([
+      [{ fault: 'server-hang', where: 'node' }],
+      [{ fault: 'partition', where: 'network' }],
+    ]);
   });
 
   it('brings the generations of copies that have parted', async () => {
@@ -229,6 +257,37 @@ describe('the start of a machine', () => {
       message: expect.stringContaining(text) as string,
       details: { observed: expect.stringContaining('hadb02: stopped') as string },
     });
+  });
+});
+
+describe('faults that a drill has left', () => {
+  const HANG = { fault: 'server-hang', where: 'node' } as const;
+  const CUT = { fault: 'partition', where: 'network' } as const;
+
+  it('are taken back where they are', async () => {
+    const links = ['drill-partition-hadb01', 'drill-partition-hadb02'];
+    const pair = pairOfMachines({ hadb01: { left: ['server-hang'] } }, {}, links);
+
+    const ended = await runActivity(() => pair.activities.endLeftFaults({ ...step('hadb01'), faults: [HANG, CUT] }));
+
+    expect(ended).toMatchObject({ result: 'changed', done: 'took it back: server-hang, partition' });
+    expect(links).toEqual(['drill-partition-hadb02']);
+  });
+
+  it('of the network need nobody on the node', async () => {
+    const pair = pairOfMachines({ hadb01: { silent: new HadbError('NodeUnreachable', 'no') } });
+
+    await runActivity(() => pair.activities.endLeftFaults({ ...step('hadb01'), faults: [CUT] }));
+
+    expect(pair.opened).toEqual([]);
+  });
+
+  it('are not called taken back while one is still there', async () => {
+    const pair = pairOfMachines({ hadb01: { left: ['server-hang'], stays: true } });
+
+    await expect(
+      runActivity(() => pair.activities.endLeftFaults({ ...step('hadb01'), faults: [HANG] })),
+    ).rejects.toMatchObject({ code: 'NotReady', message: 'hadb01: still to be taken back: server-hang' });
   });
 });
 

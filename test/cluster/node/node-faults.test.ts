@@ -9,7 +9,7 @@ import {
   type LastingFault,
   type NodeFault,
 } from '../../../cluster/node/faults';
-import type { FaultTarget } from '../../../cluster/node/fault-guards';
+import { renderEndLeftFaults, renderLeftFaultsRead, type FaultTarget } from '../../../cluster/node/fault-guards';
 import { NOT_READY } from '../../../cluster/node/guards';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
 import { createScriptBench, events2, type DrbdView, type ScriptBench } from './script-bench';
@@ -416,3 +416,88 @@ function withPeer(attribute: string): string {
     element.replace(new RegExp(`${name}="[a-z]+"`), attribute),
   );
 }
+
+describe('what a terminated drill has left', () => {
+  const UNITS = `hadb-undo-partition.timer   loaded active waiting hadb: takes the fault of a drill back
+hadb-undo-server-hang.service loaded active running hadb: takes the fault of a drill back
+hadb-undo-server-hang.timer loaded active running hadb: takes the fault of a drill back`;
+  const systemd = (units: string, active: string) =>
+    bench.program(
+      'systemctl',
+      `case "$*" in
+list-units*) cat <<'UNITS'
+${units}
+UNITS
+;;
+'--quiet is-active hadb-undo-${active}.timer') ;;
+*is-active*) exit 3 ;;
+*) moved systemctl "$@" ;;
+esac`,
+    );
+  beforeEach(() => {
+    bench.mover('moved');
+    bench.mover('logger');
+    bench.program('crm_mon', `cat <<'XML'\n${HEALTHY_VIEW}\nXML`);
+  });
+
+  it('is named, each fault once', () => {
+    systemd(UNITS, 'partition');
+
+    expect(bench.run(renderLeftFaultsRead()).stdout).toBe('partition\nserver-hang\n');
+  });
+
+  it('is nothing where no timer waits, and not known where systemd does not tell', () => {
+    systemd('', 'partition');
+    expect(bench.run(renderLeftFaultsRead())).toMatchObject({ code: 0, stdout: '' });
+
+    bench.program('systemctl', 'exit 1');
+    expect(bench.run(renderLeftFaultsRead()).code).not.toBe(0);
+  });
+
+  it('is taken back by its own unit, which is waited for, and only then its timer is ended', () => {
+    systemd(UNITS, 'partition');
+
+    expect(bench.run(renderEndLeftFaults(['partition'])).code).toBe(0);
+    expect(bench.moves().filter((line) => !line.startsWith('logger'))).toEqual([
+      'moved systemctl start --wait hadb-undo-partition.service',
+      'moved systemctl stop hadb-undo-partition.timer',
+    ]);
+  });
+
+  it('is left to itself where its timer has run in the meantime', () => {
+    systemd('', 'partition');
+
+    expect(bench.run(renderEndLeftFaults(['server-hang'])).code).toBe(0);
+    expect(bench.moves()).toEqual([]);
+  });
+
+  it('keeps its timer when it cannot be taken back', () => {
+    systemd(UNITS, 'partition');
+    bench.program('systemctl', `case "$*" in *is-active*) ;; *start*) exit 1 ;; *) moved systemctl "$@" ;; esac`);
+
+    expect(bench.run(renderEndLeftFaults(['partition'])).code).toBe(1);
+    expect(bench.moves().filter((line) => !line.startsWith('logger'))).toEqual([]);
+  });
+
+  it('is not taken back into a fencing that is under way; the way to Azure, which it needs, is', () => {
+    const shot = '<fence_event status="pending" action="off" target="hadb02" client="x" origin="hadb01"/>';
+    bench.program(
+      'crm_mon',
+      `cat <<'XML'\n${HEALTHY_VIEW.replace('</pacemaker-result>', `${shot}</pacemaker-result>`)}\nXML`,
+    );
+    systemd(UNITS, 'partition');
+
+    expect(bench.run(renderEndLeftFaults(['resource-manager-cut', 'partition']))).toMatchObject({
+      code: REFUSED,
+      stderr: expect.stringContaining('a node is being fenced') as string,
+    });
+    expect(bench.moves()).toEqual([]);
+    systemd(UNITS, 'resource-manager-cut');
+    expect(bench.run(renderEndLeftFaults(['resource-manager-cut'])).code).toBe(0);
+    expect(bench.moves()).toContain('moved systemctl start --wait hadb-undo-resource-manager-cut.service');
+  });
+
+  it('takes no word that is no fault', () => {
+    expect(() => renderEndLeftFaults(['x; reboot'])).toThrow('is no fault');
+  });
+});

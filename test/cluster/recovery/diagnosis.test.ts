@@ -30,10 +30,26 @@ const FENCED = shotAt(FENCE_EVENTS.confirmed);
 const fencedAt = (time: string) => FENCED.replace('18:23:53', time);
 const SYNC_SOURCE = { peerDisk: 'Inconsistent' };
 const SYNC_TARGET = { disk: 'Inconsistent' };
+const HANG = { fault: 'server-hang', where: 'node' } as const;
+const CUT = { fault: 'partition', where: 'network' } as const;
+const WAY = { fault: 'resource-manager-cut', where: 'network' } as const;
 const STANDBY = altered(SAYS.standby('hadb02'));
 
 it('a pair that is whole needs nothing', () => {
   expect(diagnosisOf()).toEqual({ healthy: true, problems: [], refusals: [], left: [] });
+});
+
+it('a pair with a fault that a drill has left is not whole, and says so', () => {
+  const findings = findingsOf({ hadb02: { leftFaults: [HANG, CUT] } });
+
+  expect(diagnose(findings, specificationOf())).toMatchObject({
+    healthy: false,
+    problems: [
+      'the fault server-hang of a drill is still to be taken back on hadb02',
+      'the fault partition of a drill is still to be taken back in the network of hadb02',
+    ],
+  });
+  expect(describeFindings(findings)).toContain('the fault server-hang of a drill is still to be taken back on hadb02');
 });
 
 describe('without a person', () => {
@@ -94,6 +110,26 @@ describe('without a person', () => {
       'a node that is unclean before anybody shoots is waited for',
       { hadb01: survivorOf(SAYS.unclean('hadb02')), hadb02: SILENT },
       { kind: 'await-fence', node: 'hadb02' },
+    ],
+    [
+      'what a terminated drill has left on a node is taken back',
+      { hadb01: { leftFaults: [HANG] } },
+      { kind: 'end-faults', node: 'hadb01', faults: [HANG] },
+    ],
+    [
+      'a cut that a drill has left is taken back before the node that was shot is started into it',
+      { hadb01: { ...survivorOf(withFence(FENCED)), leftFaults: [CUT] }, hadb02: { power: 'stopped' } },
+      { kind: 'end-faults', node: 'hadb01', faults: [CUT] },
+    ],
+    [
+      'a cut that a drill has left is not taken back while a node is being fenced',
+      { hadb01: { ...survivorOf(SAYS.unclean('hadb02')), leftFaults: [CUT] }, hadb02: SILENT },
+      { kind: 'await-fence', node: 'hadb02' },
+    ],
+    [
+      'the way to Azure is opened before a fencing that needs it',
+      { hadb01: { ...survivorOf(SAYS.unclean('hadb02')), leftFaults: [WAY, CUT] }, hadb02: SILENT },
+      { kind: 'open-way', node: 'hadb01', faults: [WAY] },
     ],
     [
       'a node that boots is waited for',

@@ -63,9 +63,11 @@ export function viewOf(node: string, changes: ViewChanges = {}): NodeView {
 export type FindingChanges = ViewChanges & Partial<Omit<NodeFinding, 'node'>>;
 
 function findingOf(node: string, changes: FindingChanges): NodeFinding {
-  const { power = 'running', starts = [], silence, ...view } = changes;
-  if (silence !== undefined) return { node, power, starts, silence };
-  return power === 'running' ? { node, power, starts, says: viewOf(node, view) } : { node, power, starts };
+  const { power = 'running', starts = [], silence, leftFaults, ...view } = changes;
+  const left = leftFaults === undefined ? {} : { leftFaults };
+  if (silence !== undefined) return { node, power, starts, silence, ...left };
+  const says = power === 'running' ? { says: viewOf(node, view) } : {};
+  return { node, power, starts, ...says, ...left };
 }
 
 export const findingsOf = (changes: { hadb01?: FindingChanges; hadb02?: FindingChanges } = {}): PairFindings => ({
