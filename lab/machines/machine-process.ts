@@ -25,7 +25,7 @@ export interface Engine {
 export class MachineError extends Error {
   override readonly name = 'MachineError';
   constructor(
-    readonly code: 'MachineDidNotStart' | 'MachineNotProvisioned' | 'MachineNotRunning',
+    readonly code: 'MachineDidNotStart' | 'MachineDidNotPause' | 'MachineNotProvisioned' | 'MachineNotRunning',
     readonly machine: string,
     message: string,
   ) {
@@ -35,6 +35,7 @@ export class MachineError extends Error {
 
 const FIRST_KERNEL_LINE = /Linux version \d/;
 const POLL_MS = 50;
+const PAUSE_TIMEOUT_MS = 5000;
 
 export function createProcessDriver(engine: Engine): MachineDriver {
   const driver: MachineDriver = {
@@ -83,12 +84,18 @@ export function createProcessDriver(engine: Engine): MachineDriver {
 
     async pause(machine) {
       signalRunning(machine, 'SIGSTOP');
-      await waitUntil(() => readState(machine) !== 'running', 5000);
+      if (await waitUntil(() => readState(machine) !== 'running', PAUSE_TIMEOUT_MS)) return;
+      signalRunning(machine, 'SIGCONT');
+      throw new MachineError(
+        'MachineDidNotPause',
+        machine.name,
+        `${machine.name} did not stand still within ${PAUSE_TIMEOUT_MS / 1000} s of SIGSTOP, and was let go on`,
+      );
     },
 
     async resume(machine) {
       signalRunning(machine, 'SIGCONT');
-      await waitUntil(() => readState(machine) !== 'paused', 5000);
+      await waitUntil(() => readState(machine) !== 'paused', PAUSE_TIMEOUT_MS);
     },
 
     async awaitProvisioned(machine, timeoutMs) {

@@ -19,10 +19,13 @@ export function isSessionRunning(recordFile: string): boolean {
   return listSession(recordFile).length > 0;
 }
 
-/** True while the machine's processes are stopped by job control. */
+/**
+ * True while the machine's processes are stopped by job control. One that has just started a program by "vfork" waits
+ * (D) until the program has begun, so a stopped program keeps it waiting: it computes as little as the stopped ones (T).
+ */
 export function isSessionPaused(recordFile: string): boolean {
-  const members = listSession(recordFile);
-  return members.length > 0 && members.every(({ state }) => state === 'T');
+  const states = listSession(recordFile).map(({ state }) => state);
+  return states.includes('T') && states.every((state) => state === 'T' || state === 'D');
 }
 
 export function signalSession(recordFile: string, signal: NodeJS.Signals): void {

@@ -154,6 +154,33 @@ describe('a machine as processes', () => {
     await eventually('it has stopped', () => driver.state(machine) === 'stopped');
   });
 
+  it('is paused also at the moment at which its kernel starts a program by vfork', async () => {
+    // Until the child has begun another program, which it never does here, the parent waits for it, stopped or not.
+    const clone = process.arch === 'arm64' ? 220 : 56;
+    const forking = createProcessDriver({
+      name: 'uml',
+      firstLineTimeoutMs: 5000,
+      command: () => ({
+        environment: {},
+        command: [
+          'perl',
+          '-e',
+          `$| = 1; print "Linux version 0.0\\n"; syscall(${clone}, 0x4000 | 17, 0, 0, 0, 0); sleep 60`,
+        ],
+      }),
+      pressPowerButton: () => Promise.resolve(),
+    });
+    await forking.start(machine);
+    leader = readLeader();
+    await eventually('the kernel waits for its child', () => readSession().some(({ state }) => state === 'D'));
+
+    await forking.pause(machine);
+
+    expect(forking.state(machine)).toBe('paused');
+    await forking.resume(machine);
+    expect(forking.state(machine)).toBe('running');
+  });
+
   it('is not taken for ended while its kernel alone is paused', async () => {
     await start();
     const kernel = readSession().find(isKernel)?.pid ?? 0;
