@@ -50,7 +50,10 @@ async function inANight<Result>(work: (night: Night) => Promise<Result>): Promis
   count += 1;
   const name = `pair${count}`;
   const file = join(directory, `${name}.yaml`);
-  writeFileSync(file, JSON.stringify({ name, network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] } }));
+  writeFileSync(
+    file,
+    JSON.stringify({ name, network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] }, fencing: 'none' }),
+  );
   const cluster = createFakeCluster();
   return temporal.withWorker(cluster.activities, async ({ taskQueue }) => {
     const hadb = async (...words: string[]) => {
