@@ -1,6 +1,7 @@
 import {
   clusterProblems,
   describeFailedAction,
+  mayPass,
   sortFailedActions,
   type ClusterState,
   type FailedAction,
@@ -64,8 +65,8 @@ const describeWithTime = (failure: FailedAction): string =>
 /** Whatever else is still on its way: no wait makes such a one undone. What an absent node left behind is gone when it comes back. */
 const hasFailureForGood = ({ failures, nodes }: ClusterState): boolean =>
   failures.some(
-    ({ operation, node }) =>
-      operation !== 'monitor' && nodes.some(({ name, online, pending }) => name === node && online && !pending),
+    (failure) =>
+      !mayPass(failure) && nodes.some(({ name, online, pending }) => name === failure.node && online && !pending),
   );
 
 const isSameAction = (one: FailedAction, other: FailedAction): boolean =>

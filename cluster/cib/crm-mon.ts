@@ -134,14 +134,21 @@ export const describeFailedAction = ({ resource, node, operation, exitStatus, re
   `${operation} of ${resource} failed on ${node}: ${exitStatus}${reason === '' ? '' : ` (${reason})`}`;
 
 /**
- * Failed actions of a pair that has nothing else to complain of. `passing`: a monitor that failed and whose resource runs again, so that what is left is a
+ * Whether a failed action can be a note of the past: a monitor, or a start of the fencing device, which has no state and only asks Azure. As long as that one
+ * is noted, Pacemaker does not let the node fence.
+ */
+export const mayPass = ({ resource, operation }: FailedAction): boolean =>
+  operation === 'monitor' || (operation === 'start' && resource === FENCING_DEVICE);
+
+/**
+ * Failed actions of a pair that has nothing else to complain of. `passing`: one that may pass, and whose resource runs again, so that what is left is a
  * note of the past. Everything else is `lasting`: a failed stop, start or promotion tells of something that may well fail again when it matters.
  */
 export function sortFailedActions(state: ClusterState): { passing: FailedAction[]; lasting: FailedAction[] } {
-  const isPassing = ({ resource, node, operation }: FailedAction): boolean => {
-    const own = resource.replace(/:\d+$/, '');
+  const isPassing = (failure: FailedAction): boolean => {
+    const own = failure.resource.replace(/:\d+$/, '');
     const runsOn = nodesOf(state, own);
-    return operation === 'monitor' && (own === RESOURCES.drbd ? runsOn.includes(node) : runsOn.length === 1);
+    return mayPass(failure) && (own === RESOURCES.drbd ? runsOn.includes(failure.node) : runsOn.length === 1);
   };
   return {
     passing: state.failures.filter(isPassing),

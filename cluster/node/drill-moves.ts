@@ -1,4 +1,4 @@
-import { RESOURCES } from '../cib/cib';
+import { FENCING_DEVICE, RESOURCES } from '../cib/cib';
 import { CRM_EXIT } from '../cib/tools';
 import { assign, REFUSE } from '../shell';
 import { LATER, LOOK_AT_DRBD, RUNS } from './guards';
@@ -69,8 +69,8 @@ case $value in on|true) echo on ;; *) echo off ;; esac
 `;
 
 /**
- * Clears the failed monitors of a resource on a node, so that Pacemaker looks again what is there. Refused unless they are all that is wrong: no
- * failed operation of another kind, nothing blocked or failed now, no unclean node, no fencing that did not succeed (a failed one that a machine's own
+ * Clears the failed monitors of a resource on a node, or the failed start of the fencing device, so that Pacemaker looks again what is there. Refused unless they
+ * are all that is wrong: no failed operation of another kind, nothing blocked or failed now, no unclean node, no fencing that did not succeed (a failed one that a machine's own
  * answer has made good since is history). The reason goes to the system's log first: Pacemaker forgets what it cleans up.
  */
 export const renderCleanUp = (what: { resource: string; node: string; reason: string }): string =>
@@ -93,7 +93,7 @@ fencing=$(lines '<fence_event [^>]*>' | awk '
 [ -z "$fencing" ] || refuse "a fencing has not succeeded: $fencing"
 broken=$(lines '<resource [^>]*>' | grep -e ' failed="true"' -e ' blocked="true"' || :)
 [ -z "$broken" ] || refuse "a resource has failed or is blocked now: $broken"
-other=$(lines '<failure [^>]*>' | grep -v ' task="monitor"' || :)
+other=$(lines '<failure [^>]*>' | grep -v -e ' task="monitor"' -e ' op_key="${FENCING_DEVICE}_start_0"' || :)
 [ -z "$other" ] || refuse "another operation than a monitor has failed: $other"
 logger -t hadb -- "cleaning up the failed actions of $resource on $node: $reason"
 crm_resource --cleanup --resource "$resource" --node "$node"
@@ -116,7 +116,11 @@ if runs pacemakerd; then
   look_at_cluster
   look
   if [ "$role" = Primary ]; then
-    case $peer_node in *' online="false"'*) ;; *) refuse "Pacemaker runs on $peer and would take over: $peer_node" ;; esac
+    case $peer_node in
+      *' online="false"'*) ;;
+      *' pending="true"'*) later "Pacemaker on $peer is just leaving or joining: $peer_node" ;;
+      *) refuse "Pacemaker runs on $peer and would take over: $peer_node" ;;
+    esac
   fi
   systemctl stop pacemaker
 fi

@@ -1,6 +1,7 @@
 import {
   clusterProblems,
   describeFailedAction,
+  mayPass,
   promotedNodes,
   sortFailedActions,
   type ClusterState,
@@ -390,12 +391,12 @@ function failedActions(nodes: Pair): PersonNeeded[] {
   const found = new Map<string, PersonNeeded>();
   for (const { says } of speaking(nodes)) {
     for (const failure of sortFailedActions(says.state).lasting) {
-      if (failure.operation === 'monitor' || !isMember(nodes, failure.node)) continue;
+      if (mayPass(failure) || !isMember(nodes, failure.node)) continue;
       const sentence = `${describeFailedAction(failure)}${failure.at === undefined ? '' : `, at ${failure.at}`}`;
       found.set(sentence, {
         code: 'failed-action',
         sentence,
-        whatNow: `Find the reason on ${failure.node} ("journalctl -u pacemaker"), then clean it up by hand: hadb does so only for a monitor whose resource runs again.`,
+        whatNow: `Find the reason on ${failure.node} ("journalctl -u pacemaker"), then clean it up by hand: hadb does so only for a monitor whose resource runs again, and for the start of a fencing device that runs.`,
       });
     }
   }

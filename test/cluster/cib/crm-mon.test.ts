@@ -160,6 +160,19 @@ describe('failed actions', () => {
     ],
     ['lasting', 'a stop', failedAction({ op_key: 'mysqld_stop_0', task: 'stop' })],
     ['lasting', 'a start', failedAction({ op_key: 'mysqld_start_0', task: 'start', node: 'hadb02' })],
+    [
+      'passing',
+      'the start of a fencing device that runs on the other node',
+      failedAction({ op_key: 'st-azure_start_0', task: 'start' }).replace(
+        '<resources>',
+        '<resources><resource id="st-azure" role="Started" active="true"><node name="hadb02"/></resource>',
+      ),
+    ],
+    [
+      'lasting',
+      'the start of a fencing device that runs nowhere',
+      failedAction({ op_key: 'st-azure_start_0', task: 'start' }),
+    ],
     ['lasting', 'a promotion', failedAction({ op_key: 'drbd_mysql_promote_0', task: 'promote' })],
     ['lasting', 'a monitor of something that runs nowhere', failedAction({ op_key: 'ghost_monitor_10000' })],
     [

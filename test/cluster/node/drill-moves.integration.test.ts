@@ -10,6 +10,7 @@ import {
   renderStandbyOn,
   renderStandbyRead,
 } from '../../../cluster/node/drill-moves';
+import { NOT_READY } from '../../../cluster/node/guards';
 import { renderFault, type NodeFault } from '../../../cluster/node/faults';
 import { renderRefresh } from '../../../cluster/node/pacemaker-moves';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
@@ -163,6 +164,10 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
     /(<node_state [^>]*uname="hadb02"[^>]*?)in_ccm="true" crmd="online"([^>]*)join="member"/,
     '$1in_ccm="false" crmd="offline"$2join="down"',
   );
+  /** Its Pacemaker has ended, Corosync has not, and the other node has not noted yet that it is gone: only where fencing is on. */
+  const leaving = renderCibForSimulation(cib)
+    .replace(/(<node_state [^>]*uname="hadb02"[^>]*)join="member" expected="member"/, '$1join="down" expected="down"')
+    .replace(/(name="(?:stonith|fencing)-enabled" value=)"false"/, '$1"true"');
   const standby = renderCibForSimulation(cib).replace(
     /(<node [^>]*uname="hadb02"[^>]*)\/>/,
     '$1><instance_attributes id="nodes-2"><nvpair id="nodes-2-standby" name="standby" value="on"/></instance_attributes></node>',
@@ -237,6 +242,16 @@ crm_resource --cleanup --resource mysqld --node hadb01
 `);
   });
 
+  it('clean up a fencing device that could not be started on one node, and runs on the other', () => {
+    const device = renderCleanUp({ resource: 'st-azure', node: 'hadb01', reason: 'Azure did not answer' });
+    const { stdout } = inNode([failed('st-azure_start_0@hadb01=1'), noting(device), 'crm_mon -1 --output-as=xml'], {
+      cibText: fenced,
+    });
+
+    expect(stdout).toMatch(/<failure op_key="st-azure_start_0" node="hadb01"/);
+    expect(stdout).toContain('crm_resource --cleanup --resource st-azure --node hadb01');
+  });
+
   it('clean up after a fencing that failed and was made good since', () => {
     const { stdout } = inNode([
       failed('mysqld_monitor_10000@hadb01=1'),
@@ -296,11 +311,14 @@ crm_resource --cleanup --resource mysqld --node hadb01
   it('do not end Pacemaker on the primary while the other one would take over', () => {
     const stop = renderPacemakerStop({ peer: 'hadb02' });
     const early = inNode([stop]);
+    const soon = inNode([stop], { cibText: leaving });
     const late = inNode([stop], { cibText: offline });
     const onStandby = inNode([stop], { drbd: HEALTHY.replace('role:Primary', 'role:Secondary') });
 
     expect(early.stdout).toContain(`exit ${EXIT.guardRefused}`);
     expect(early.stdout).not.toContain('stop pacemaker');
+    expect(soon.stdout).toContain(`exit ${NOT_READY}`);
+    expect(soon.stdout).not.toContain('stop pacemaker');
     expect(late.stdout).toContain('systemctl stop pacemaker');
     expect(onStandby.stdout).toContain('systemctl stop pacemaker');
   });

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventually } from '../../eventually';
 import {
   describeFault,
   renderFault,
@@ -305,17 +306,17 @@ describe('a fault of the server', () => {
     expect(await ended).toEqual([null, 'SIGKILL']);
   });
 
-  it('stops it where it stands, after the timer that lets it go on', () => {
+  it('stops it where it stands, after the timer that lets it go on', async () => {
     const { code } = bench.run(renderFault({ fault: 'server-hang', pid: pid(), undoSeconds: 95 }, target));
 
     expect(code).toBe(0);
-    expect(state()).toBe('T');
+    await eventually('it stands still', () => state() === 'T');
     expect(bench.moves()).toEqual([
       `moved systemd-run --quiet --collect --unit=hadb-undo-server-hang --description=hadb: takes the fault of a drill back --on-active=95s --timer-property=AccuracySec=1s -- /bin/sh -c kill -CONT ${pid()} 2>/dev/null || :`,
     ]);
   });
 
-  it('lets it go on again, and says that it did so once', () => {
+  it('lets it go on again, and says that it did so once', async () => {
     const fault: LastingFault = { fault: 'server-hang', pid: pid(), undoSeconds: 95 };
     bench.run(renderFault(fault, target));
     bench.link(`/proc/${pid()}`, `/proc/${pid()}`);
@@ -325,7 +326,7 @@ describe('a fault of the server', () => {
 
     expect(first.stdout.split('\n')).toContain('fault');
     expect(second.stdout.split('\n')).not.toContain('fault');
-    expect(state()).toBe('S');
+    await eventually('it goes on', () => state() === 'S');
   });
 
   it.each([
@@ -337,7 +338,7 @@ describe('a fault of the server', () => {
     ['that does not run', () => bench.program('pidof', 'exit 1')],
     ['of which nobody can tell whether it runs', () => bench.program('pidof', 'exit 127')],
     ['on the local disk', () => bench.file('/proc/mounts', '/dev/sda1 / ext4 rw 0 0\n')],
-  ])('refuses to touch a server %s', (_what, alter) => {
+  ])('refuses to touch a server %s', async (_what, alter) => {
     alter();
 
     for (const fault of [
@@ -346,7 +347,7 @@ describe('a fault of the server', () => {
     ] as const) {
       expect(bench.run(renderFault(fault, target)).code).toBe(REFUSED);
     }
-    expect(state()).toBe('S');
+    await eventually('it goes on', () => state() === 'S');
     expect(bench.moves()).toEqual([]);
   });
 });

@@ -1,0 +1,407 @@
+import type { Progress, Verdict } from '../../cluster/step';
+import { DRILL_KINDS, progressQuery } from '../../workflows/messages';
+import { failWith, succeed } from './fake-activities';
+import { type FakeCluster, type FakeStep, hangUntilCancelled } from './fake-cluster';
+import { among, drillInput, input, playClusters } from './played-cluster';
+import { eventually, failureOf, progressIn, stepOf } from './runs';
+import { specificationFor } from './temporal-for-tests';
+
+const withCluster = playClusters();
+
+/** What breaks or moves something. */
+const FAULTS = [
+  'movePrimary',
+  'setStandby',
+  'submitPowerOff',
+  'orderShutdown',
+  'stopPacemaker',
+  'release',
+  'injectFault',
+  'freezeNode',
+];
+
+/** What a drill waits for after its fault. */
+const OUTCOMES = [
+  'awaitPrimary',
+  'awaitServedAgain',
+  'awaitServedDiskless',
+  'awaitSurvivor',
+  'awaitOneSurvivor',
+  'awaitNothingMoves',
+  'awaitNothingPromoted',
+];
+
+const NEED_FENCING = DRILL_KINDS.filter((kind) => drillInput(kind).specification.fencing === 'azure');
+
+/** Calls that do more than write something down. */
+const withoutEvidence = (cluster: FakeCluster) =>
+  cluster.order().filter((call) => !['recordClusterState', 'recordNodeLogs', 'writeDrillReport'].includes(call));
+describe('a drill', () => {
+  it.each(DRILL_KINDS)('of kind %s begins and ends with a healthy pair, a query and a verdict', async (kind) => {
+    const { result: progress, cluster } = await withCluster(async (worker): Promise<Progress> =>
+      (await worker.start('failoverDrill', drillInput(kind))).result(),
+    );
+
+    expect(progress.state).toBe('completed');
+    expect(progress.verdict).toMatchObject({ passed: true });
+    expect(progress.steps.every(({ state }) => state === 'done')).toBe(true);
+    const order = among(cluster, [
+      'readDrillPermission',
+      'readDrillGate',
+      'remoteQuery',
+      'startWriter',
+      'stopWriter',
+      'judgeDrill',
+      'awaitPairHealthy',
+    ]);
+    expect(order.slice(0, 5)).toEqual([
+      'readDrillPermission',
+      'readDrillGate',
+      'remoteQuery',
+      'startWriter',
+      'readDrillPermission',
+    ]);
+    expect(order.slice(-4)).toEqual(['awaitPairHealthy/hadb02', 'remoteQuery', 'stopWriter', 'judgeDrill']);
+    expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
+    expect(cluster.calls.filter(({ activity }) => activity === 'takeOwnership')).toHaveLength(2);
+  });
+
+  it.each([
+    ['switchover', ['movePrimary/hadb01', 'awaitPrimary/hadb02', 'clearMove/hadb02']],
+    ['standby', ['setStandby/hadb01', 'awaitPrimary/hadb02', 'readStandbyReplication/hadb02', 'setStandby/hadb01']],
+    // The other node is watched while the power is cut, not after.
+    [
+      'node-power-off',
+      ['readPowerCutGate/hadb01', 'submitPowerOff/hadb01', 'submitStart/hadb01', 'awaitNodeReachable/hadb01'],
+    ],
+    [
+      'node-shutdown',
+      ['orderShutdown/hadb01', 'awaitPrimary/hadb02', 'submitStart/hadb01', 'awaitNodeReachable/hadb01'],
+    ],
+    [
+      'manual',
+      [
+        'stopPacemaker/hadb02',
+        'stopPacemaker/hadb01',
+        'release/hadb01',
+        'take/hadb02',
+        'release/hadb02',
+        'take/hadb01',
+        'releaseToPacemaker/hadb02',
+        'releaseToPacemaker/hadb01',
+      ],
+    ],
+    ['database-kill', ['readFaultTarget/hadb01', 'injectFault/hadb01', 'awaitServedAgain/hadb01']],
+    ['database-hang', ['readFaultTarget/hadb01', 'injectFault/hadb01', 'awaitServedAgain/hadb01', 'endFault/hadb01']],
+    [
+      'node-crash',
+      [
+        'readFaultTarget/hadb01',
+        'injectFault/hadb01',
+        'awaitPrimary/hadb02',
+        'awaitCrashed/hadb01',
+        'submitStart/hadb01',
+        'awaitNodeReachable/hadb01',
+      ],
+    ],
+    [
+      'secondary-loss',
+      [
+        'readFaultTarget/hadb01',
+        'readPowerCutGate/hadb02',
+        'submitPowerOff/hadb02',
+        'awaitSurvivor/hadb01',
+        'submitStart/hadb02',
+        'awaitNodeReachable/hadb02',
+      ],
+    ],
+    [
+      'node-freeze-short',
+      [
+        'checkFreezable',
+        'freezeNode/hadb01',
+        'awaitNothingMoves/hadb01',
+        'thawNode/hadb01',
+        'awaitFencingSettled/hadb02',
+      ],
+    ],
+    ['node-freeze', ['checkFreezable', 'freezeNode/hadb01', 'awaitOneSurvivor/hadb01', 'thawNode/hadb01']],
+    [
+      'network-partition',
+      [
+        'readFaultTarget/hadb01',
+        'injectFault/hadb01',
+        'awaitOneSurvivor/hadb01',
+        'endFault/hadb01',
+        'awaitFencingSettled/hadb02',
+      ],
+    ],
+    [
+      'network-loss',
+      ['readFaultTarget/hadb01', 'injectFault/hadb02', 'injectFault/hadb01', 'awaitNothingMoves/hadb01'],
+    ],
+    ['disk-error', ['readFaultTarget/hadb01', 'injectFault/hadb01', 'awaitServedDiskless/hadb01', 'endFault/hadb01']],
+    [
+      'fence-loss',
+      [
+        'readFaultTarget/hadb01',
+        'injectFault/hadb02',
+        'injectFault/hadb01',
+        'readPowerCutGate/hadb01',
+        'submitPowerOff/hadb01',
+        'awaitNothingPromoted/hadb02',
+        'endFault/hadb02',
+        'endFault/hadb01',
+        'awaitFencingSettled/hadb02',
+      ],
+    ],
+    [
+      'double',
+      [
+        'readPowerCutGate/hadb01',
+        'submitPowerOff/hadb01',
+        'awaitPrimary/hadb02',
+        'readSurvivorCutGate/hadb02',
+        'submitPowerOff/hadb02',
+        'awaitNothingPromoted/hadb02',
+      ],
+    ],
+  ] as const)('of kind %s breaks and repairs in this order', async (kind, expected) => {
+    const { cluster } = await withCluster(async (worker) =>
+      (await worker.start('failoverDrill', drillInput(kind))).result(),
+    );
+
+    const names = [...new Set(expected.map((call) => call.split('/')[0] ?? ''))];
+    const afterGate = cluster.order().slice(cluster.order().indexOf('readDrillGate'));
+    expect(afterGate.filter((call) => names.includes(call.split('/')[0] ?? ''))).toEqual(expected);
+  });
+
+  it('that is refused by its gate breaks nothing', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDrillGate'] = [failWith('GateNotMet', 'hadb02 is offline')];
+      return failureOf(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));
+    });
+
+    expect(error.type).toBe('GateNotMet');
+    expect(among(cluster, ['startWriter', 'submitPowerOff'])).toEqual([]);
+  });
+
+  it.each(DRILL_KINDS)('of kind %s that is stopped right before its fault breaks nothing', async (kind) => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDrillPermission'] = [succeed, failWith('DrillsForbidden', 'drills are stopped')];
+      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+    });
+
+    expect(error.type).toBe('DrillsForbidden');
+    expect(among(cluster, FAULTS)).toEqual([]);
+    expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+    expect(cluster.order().at(-1)).toBe('writeDrillReport');
+  });
+
+  it.each(['AzureUnavailable', 'Denied', 'SomethingElse'] as const)(
+    'whose safety switch cannot be read (%s) is refused',
+    async (code) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        cluster.answers['readDrillPermission'] = [failWith(code)];
+        return failureOf(await worker.start('failoverDrill', input({ kind: 'switchover' })));
+      });
+
+      expect(error.type).toBe('GateNotMet');
+      expect(error.message).toContain('cannot be read, which counts as a no');
+      expect(among(cluster, [...FAULTS, 'startWriter'])).toEqual([]);
+    },
+  );
+
+  it('whose primary has changed since the gate cuts no power', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readPowerCutGate'] = [failWith('GuardRefused', 'the primary is hadb02, not hadb01')];
+      return failureOf(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));
+    });
+
+    expect(error.type).toBe('GuardRefused');
+    expect(among(cluster, ['submitPowerOff'])).toEqual([]);
+    expect(cluster.order()).toContain('stopWriter');
+  });
+
+  it.each([
+    ['standby', 'setStandby/hadb01', 'standby-off'],
+    ['node-power-off', 'submitStart/hadb01', 'start'],
+    ['node-shutdown', 'submitStart/hadb01', 'start'],
+    ['switchover', 'clearMove/hadb02', 'clear-move'],
+    ['manual', 'startPacemaker/hadb01', 'start-pacemaker'],
+    ['database-hang', 'endFault/hadb01', 'mend'],
+    ['node-crash', 'submitStart/hadb01', 'start'],
+    ['secondary-loss', 'submitStart/hadb02', 'start'],
+    ['node-freeze-short', 'thawNode/hadb01', 'thaw'],
+    ['node-freeze', 'thawNode/hadb01', 'thaw'],
+    ['network-partition', 'endFault/hadb01', 'mend'],
+    ['network-loss', 'endFault/hadb02', 'mend'],
+    ['network-loss-heavy', 'endFault/hadb01', 'mend'],
+    ['disk-error', 'endFault/hadb01', 'mend'],
+    ['fence-loss', 'submitStart/hadb01', 'start'],
+    ['double', 'submitStart/hadb01', 'start'],
+  ] as const)('of kind %s whose fault goes wrong puts it right and ends its writer', async (kind, repair, step) => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      for (const wait of ['take', ...OUTCOMES]) {
+        cluster.answers[wait] = [failWith('AssertionFailed', 'nobody took over')];
+      }
+      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+    });
+
+    expect(error.type).toBe('AssertionFailed');
+    expect(cluster.order()).toContain(repair);
+    expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+    expect(cluster.order().slice(-3)).toEqual(['recordClusterState', 'recordNodeLogs', 'writeDrillReport']);
+    expect(stepOf(progressIn(error), `${kind}-undo-${step}`).state).toBe('done');
+    expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
+  });
+
+  it.each(NEED_FENCING)('of kind %s is refused in a cluster without fencing, and breaks nothing', async (kind) => {
+    const { result: error, cluster } = await withCluster(async (worker) =>
+      failureOf(
+        await worker.start('failoverDrill', input({ kind, specification: { ...specificationFor(), fencing: 'none' } })),
+      ),
+    );
+
+    expect(error.type).toBe('GateNotMet');
+    expect(error.message).toContain(`a drill of kind ${kind} needs fencing`);
+    expect(among(cluster, [...FAULTS, 'startWriter', 'readDrillGate'])).toEqual([]);
+  });
+
+  it.each(['node-freeze', 'node-freeze-short'] as const)(
+    'of kind %s is refused where nobody can freeze a machine, before anything is written',
+    async (kind) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        cluster.answers['checkFreezable'] = [failWith('GateNotMet', 'nobody here can freeze a machine')];
+        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      });
+
+      expect(error.type).toBe('GateNotMet');
+      expect(among(cluster, [...FAULTS, 'startWriter'])).toEqual([]);
+    },
+  );
+
+  it.each(['database-kill', 'database-hang', 'node-crash', 'network-partition', 'disk-error', 'fence-loss'] as const)(
+    'of kind %s breaks nothing when its target is not what it was at the gate',
+    async (kind) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        cluster.answers['readFaultTarget'] = [failWith('GuardRefused', 'the primary is hadb02, not hadb01')];
+        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      });
+
+      expect(error.type).toBe('GuardRefused');
+      expect(among(cluster, FAULTS)).toEqual([]);
+      expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+    },
+  );
+
+  it('that is terminated right after its fault undoes nothing: what ends the fault then is the timer that was ordered with it', async () => {
+    const injected: unknown[] = [];
+    const { cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['injectFault'] = [
+        async (step) => {
+          injected.push((step as FakeStep & { fault?: unknown }).fault);
+          return { result: 'changed', observed: '' };
+        },
+      ];
+      cluster.answers['awaitOneSurvivor'] = [hangUntilCancelled];
+      const handle = await worker.start('failoverDrill', drillInput('network-partition'));
+      await eventually(async () => expect(cluster.order()).toContain('awaitOneSurvivor/hadb01'));
+      await handle.terminate('by the test');
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'TerminatedFailure' } });
+    });
+
+    expect(among(cluster, ['endFault', 'submitStart'])).toEqual([]);
+    expect(injected).toEqual([
+      { fault: 'partition', peerAddress: '10.10.10.5', undoSeconds: expect.any(Number) as number },
+    ]);
+  });
+
+  it.each([
+    ['secondary-loss', 'awaitSurvivor', { at: 1, pid: 101 }, 'nothing moved'],
+    ['network-loss', 'awaitNothingMoves', { at: 1, looks: 9, moved: ['a node was fenced'] }, 'nothing moved'],
+    [
+      'network-loss-heavy',
+      'awaitNothingMoves',
+      { at: 1, looks: 9, moved: [], twoPrimaries: true },
+      'never two primaries',
+    ],
+    ['node-freeze-short', 'awaitNothingMoves', { at: 1, looks: 9, moved: ['a node was fenced'] }, 'nothing moved'],
+    [
+      'network-partition',
+      'awaitOneSurvivor',
+      { at: 1, survivor: 'hadb02', lost: 'hadb01' },
+      'one survivor: the primary, the other node off',
+    ],
+    [
+      'node-freeze',
+      'awaitOneSurvivor',
+      { at: 1, survivor: 'hadb01', lost: 'hadb02' },
+      'one survivor, the frozen node off',
+    ],
+    [
+      'fence-loss',
+      'awaitNothingPromoted',
+      { at: 1, looks: 9, promoted: ['DRBD is promoted on hadb02'], asks: ['x'] },
+      'nothing promoted',
+    ],
+    ['double', 'awaitNothingPromoted', { at: 1, looks: 9, promoted: [], asks: [] }, 'a person is asked'],
+    [
+      'database-hang',
+      'awaitServedAgain',
+      { at: Date.now() + 3_600_000, serving: 'hadb01' },
+      'served again within 35 s',
+    ],
+  ] as const)('of kind %s fails when %s shows what must not be (%j)', async (kind, activity, seen, check) => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers[activity] = [async () => ({ result: 'unchanged', observed: '', ...seen })];
+      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+    });
+
+    expect(error.type).toBe('AssertionFailed');
+    expect(error.message).toContain(`failed: ${check}`);
+    const failed = progressIn(error).verdict?.checks.filter(({ passed }) => !passed);
+    expect(failed?.map(({ name }) => name)).toEqual([check]);
+    expect(cluster.order()).toContain('awaitPairHealthy/hadb02');
+  });
+
+  it('of which nothing could be seen is unknown, not passed', async () => {
+    const { result: error } = await withCluster(async (worker, cluster) => {
+      cluster.answers['awaitNothingMoves'] = [
+        async () => ({ result: 'unchanged', observed: '', at: 1, looks: 0, moved: [], twoPrimaries: false }),
+      ];
+      return failureOf(await worker.start('failoverDrill', drillInput('network-loss')));
+    });
+
+    expect(progressIn(error).verdict).toMatchObject({ passed: false, unknown: true });
+  });
+
+  it('that is cancelled while nobody has taken over yet starts the machine again and ends as cancelled', async () => {
+    const { result: progress, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['awaitPrimary'] = [hangUntilCancelled];
+      const handle = await worker.start('failoverDrill', input({ kind: 'node-power-off' }));
+      await eventually(async () => expect(cluster.order()).toContain('awaitPrimary/hadb02'));
+      await eventually(async () => expect(cluster.power['hadb01']).toBe('stopped'));
+      await handle.cancel();
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      return await handle.query(progressQuery);
+    });
+
+    expect(progress.state).toBe('cancelled');
+    expect(cluster.power['hadb01']).toBe('running');
+    expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+    expect(cluster.order().slice(-3)).toEqual(['recordClusterState', 'recordNodeLogs', 'writeDrillReport']);
+  });
+
+  it('whose verdict does not pass fails, with the verdict in its details, after everything was put right', async () => {
+    const verdict: Verdict = { passed: false, summary: '3 of 900 lost', checks: [] };
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['judgeDrill'] = [async () => ({ result: 'unchanged', observed: '', verdict })];
+      return failureOf(await worker.start('failoverDrill', input({ kind: 'switchover' })));
+    });
+
+    expect(error.type).toBe('AssertionFailed');
+    expect(progressIn(error).verdict).toMatchObject({ passed: false, summary: 'switchover: 3 of 900 lost' });
+    expect(among(cluster, ['clearMove', 'stopWriter'])).toEqual(['clearMove/hadb02', 'stopWriter']);
+  });
+});
