@@ -37,35 +37,6 @@ const NEED_FENCING = DRILL_KINDS.filter((kind) => drillInput(kind).specification
 const withoutEvidence = (cluster: FakeCluster) =>
   cluster.order().filter((call) => !['recordClusterState', 'recordNodeLogs', 'writeDrillReport'].includes(call));
 describe('a drill', () => {
-  it.each(DRILL_KINDS)('of kind %s begins and ends with a healthy pair, a query and a verdict', async (kind) => {
-    const { result: progress, cluster } = await withCluster(async (worker): Promise<Progress> =>
-      (await worker.start('failoverDrill', drillInput(kind))).result(),
-    );
-
-    expect(progress.state).toBe('completed');
-    expect(progress.verdict).toMatchObject({ passed: true });
-    expect(progress.steps.every(({ state }) => state === 'done')).toBe(true);
-    const order = among(cluster, [
-      'readDrillPermission',
-      'readDrillGate',
-      'remoteQuery',
-      'startWriter',
-      'stopWriter',
-      'judgeDrill',
-      'awaitPairHealthy',
-    ]);
-    expect(order.slice(0, 5)).toEqual([
-      'readDrillPermission',
-      'readDrillGate',
-      'remoteQuery',
-      'startWriter',
-      'readDrillPermission',
-    ]);
-    expect(order.slice(-4)).toEqual(['awaitPairHealthy/hadb02', 'remoteQuery', 'stopWriter', 'judgeDrill']);
-    expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
-    expect(cluster.calls.filter(({ activity }) => activity === 'takeOwnership')).toHaveLength(2);
-  });
-
   it.each([
     ['switchover', ['movePrimary/hadb01', 'awaitPrimary/hadb02', 'clearMove/hadb02']],
     ['standby', ['setStandby/hadb01', 'awaitPrimary/hadb02', 'readStandbyReplication/hadb02', 'setStandby/hadb01']],
