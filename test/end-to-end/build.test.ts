@@ -1,4 +1,7 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
 import { buildWorkflowId } from '../../cluster/ids';
 import type { Progress } from '../../cluster/step';
 import { readEndState, readFingerprint } from './end-state';
@@ -16,6 +19,8 @@ const SPECIFICATION = {
   drbd: { initialSync: 'full' as const },
   corosync: { tokenMs: 3000 },
 };
+/** The tests of both builds leave the comparison of the copies, half a minute each, to the drills. */
+const BUILT = { ...SPECIFICATION, drill: { verify: 'never' as const } };
 const { everything } = readEndToEndOptions();
 const BUILD = buildWorkflowId(SPECIFICATION.name);
 const MINUTES = 60_000;
@@ -30,16 +35,17 @@ const build = (...flags: string[]) =>
     timeoutMs: PART_MS,
   });
 
-const drill = (kind: string) =>
-  hadb.succeed(['drill', kind, hadb.specificationFile, '--wait', '--json', '--on-failure', 'fail'], {
-    timeoutMs: PART_MS,
-  });
+const drill = (kind: string) => {
+  const file = join(hadb.directory, 'drilled.yaml');
+  writeFileSync(file, stringify(SPECIFICATION));
+  return hadb.succeed(['drill', kind, file, '--wait', '--json', '--on-failure', 'fail'], { timeoutMs: PART_MS });
+};
 
 const notUnchanged = (outcome: CommandOutcome) =>
   [...outcomesOf(outcome)].filter(([, { result }]) => result !== 'unchanged').map(([step]) => step);
 
 beforeAll(async () => {
-  hadb = createHadb(SPECIFICATION);
+  hadb = createHadb(BUILT);
   await hadb.succeed(['up', '--image', 'golden'], { timeoutMs: PART_MS });
 }, PART_MS);
 
@@ -105,7 +111,7 @@ describe('an undisturbed build', () => {
   );
 
   // Both builds move the database by hand and cut the primary's power as well.
-  it.each(['standby', 'node-shutdown', ...(everything ? ['manual', 'node-power-off'] : [])])(
+  it.each(['standby', 'node-shutdown', 'database-kill', ...(everything ? ['manual', 'node-power-off'] : [])])(
     'passes the drill %s: the query answers before and after, and no acknowledged write is lost',
     async (kind) => {
       const drilled = await drill(kind);
@@ -113,6 +119,7 @@ describe('an undisturbed build', () => {
       const { verdict } = resultOf(drilled);
       expect(verdict).toMatchObject({ passed: true });
       expect(verdict?.checks.filter(({ passed }) => !passed)).toEqual([]);
+      expect(verdict?.checks.filter(({ notRun }) => notRun)).toEqual([]);
     },
     PART_MS,
   );

@@ -32,7 +32,11 @@ export interface CommandOutcome {
 export interface Result {
   outcome: string;
   summary: string;
-  verdict: { passed: boolean; summary: string; checks: { name: string; passed: boolean; detail: string }[] } | null;
+  verdict: {
+    passed: boolean;
+    summary: string;
+    checks: { name: string; passed: boolean; notRun?: boolean; detail: string }[];
+  } | null;
 }
 
 export interface Piece {
