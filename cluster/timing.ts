@@ -65,6 +65,15 @@ export interface ClusterTiming {
     fencePeerSeconds: number;
     /** `--dc-timeout`: > the handler's, so that an election after the loss of the DC does not end it. */
     fencePeerDcSeconds: number;
+    /**
+     * `ping-int`: after this long without a word from the peer it is asked whether it is there. Until DRBD knows, a primary whose peer was lost holds writes up, however
+     * quickly Pacemaker has had the peer shot; so it is asked soon after the token, and at DRBD's own 10 s at the latest.
+     */
+    pingSeconds: number;
+    /** `ping-timeout`: 1 s for the answer. DRBD's own 0.5 s is less than a virtual machine may stand still. */
+    pingAnswerSeconds: number;
+    /** `timeout`: less than `ping-int` and `connect-int`, as drbd.conf(5) wants it; DRBD's own 6 s at most. */
+    answerSeconds: number;
   };
   pacemaker: {
     /**
@@ -263,6 +272,7 @@ function derive(inputs: TimingInputs): ClusterTiming {
     inputs.fencing === undefined ? 0 : inputs.fencing.delaySeconds + inputs.fencing.powerOffSeconds;
   const fencePeerSeconds = detectionSeconds + fencingSeconds + REACTION_SECONDS;
   const fencePeerDcSeconds = fencePeerSeconds + REACTION_SECONDS;
+  const pingSeconds = Math.min(10, Math.ceil(inputs.tokenMs / 1000) + 2);
   // The handler lets its last call to the DC run past the limit, by up to a quarter of it.
   const promoteSeconds = Math.max(90, Math.ceil(fencePeerDcSeconds * 1.25) + CIBADMIN_SECONDS + REACTION_SECONDS);
   const balancerSeconds = inputs.probeIntervalSeconds * inputs.probeThreshold;
@@ -276,7 +286,13 @@ function derive(inputs: TimingInputs): ClusterTiming {
       joinMs: 60,
       maxMessages: 20,
     },
-    drbd: { fencePeerSeconds, fencePeerDcSeconds },
+    drbd: {
+      fencePeerSeconds,
+      fencePeerDcSeconds,
+      pingSeconds,
+      pingAnswerSeconds: 1,
+      answerSeconds: Math.min(6, pingSeconds - 1),
+    },
     pacemaker: {
       dcDeadtimeSeconds: 5,
       firstStartDcDeadtimeSeconds: 2,

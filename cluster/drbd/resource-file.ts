@@ -43,7 +43,10 @@ export function renderResourceFile(input: ResourceFileInput): string {
     throw new HadbError('Internal', 'the DRBD secret must be 16 to 64 letters, digits and . _ + / = -');
   }
   const isNine = hasDrbd9(input.platform);
-  const { specification } = input;
+  const {
+    specification,
+    timing: { drbd },
+  } = input;
   // In 8.4 the fencing policy belongs into `disk`, in 9 into `net`; in the other place it is a syntax error.
   const fencing = input.form === 'cluster' ? [`fencing ${fencingPolicy(specification)};`] : [];
   const sections = [
@@ -63,6 +66,10 @@ export function renderResourceFile(input: ResourceFileInput): string {
       `shared-secret "${input.secret}";`,
       'verify-alg sha256;',
       'max-buffers 8000;',
+      // Tenths of a second, but the first.
+      `ping-int ${drbd.pingSeconds};`,
+      `ping-timeout ${drbd.pingAnswerSeconds * 10};`,
+      `timeout ${drbd.answerSeconds * 10};`,
       // Automatic recovery policies are automatic data loss: a person chooses the victim of a split brain.
       'after-sb-0pri disconnect;',
       'after-sb-1pri disconnect;',

@@ -30,7 +30,8 @@ describe('computeTiming', () => {
   it('expects a hard failover within two minutes in the Azure profile', () => {
     const { budget, drbd, pacemaker } = computeTiming(azure);
 
-    expect(drbd).toEqual({ fencePeerSeconds: 71, fencePeerDcSeconds: 76 });
+    expect(drbd).toMatchObject({ fencePeerSeconds: 71, fencePeerDcSeconds: 76 });
+    expect(drbd).toMatchObject({ pingSeconds: 10, pingAnswerSeconds: 1, answerSeconds: 6 });
     expect(pacemaker.drbd.promoteSeconds).toBe(130);
     expect(budget).toMatchObject({ detectionSeconds: 66, balancerSeconds: 10, hardFailoverSeconds: 116 });
   });
@@ -38,7 +39,8 @@ describe('computeTiming', () => {
   it('keeps the linbit agent’s advice for promote in the fast profile', () => {
     const { budget, drbd, pacemaker } = computeTiming(fast);
 
-    expect(drbd).toEqual({ fencePeerSeconds: 12, fencePeerDcSeconds: 17 });
+    expect(drbd).toMatchObject({ fencePeerSeconds: 12, fencePeerDcSeconds: 17 });
+    expect(drbd).toMatchObject({ pingSeconds: 5, answerSeconds: 4 });
     expect(pacemaker.drbd.promoteSeconds).toBe(90);
     expect(budget.hardFailoverSeconds).toBe(57);
   });
