@@ -123,7 +123,7 @@ export function createClusterMoveActivities({ sessions, faults, settling = SETTL
 
     /**
      * Ends Pacemaker, and with it everything it runs on the node. A primary is refused while its peer's Pacemaker runs, which would take over.
-     * Errors: GuardRefused.
+     * Errors: GuardRefused, NotReady.
      */
     async stopPacemaker(step: NodeStep): Promise<StepOutcome> {
       const { peer } = pairOf(step, step.node);
@@ -133,7 +133,7 @@ export function createClusterMoveActivities({ sessions, faults, settling = SETTL
         isDone: (state) => state === 'stopped',
         describe: (state) => `Pacemaker ${state}`,
         act: async () => {
-          await session.change(step, renderPacemakerStop({ peer: peer.name }), { timeoutMs: stopLimitMs(step) });
+          await makeMove(session, step, renderPacemakerStop({ peer: peer.name }), { timeoutMs: stopLimitMs(step) });
           return 'ended Pacemaker';
         },
       });

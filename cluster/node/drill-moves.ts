@@ -118,7 +118,14 @@ if runs pacemakerd; then
   if [ "$role" = Primary ]; then
     case $peer_node in
       *' online="false"'*) ;;
-      *' pending="true"'*) later "Pacemaker on $peer is just leaving or joining: $peer_node" ;;
+      *' pending="true"'*)
+        # With fencing, a node whose Corosync runs and whose Pacemaker does not is online and pending for good.
+        entry=$(cibadmin --query --xpath "//node_state[@uname='$peer']" 2>/dev/null | grep -o '<node_state [^>]*>') || :
+        case $entry in
+          *' crmd="offline"'*|*' crmd="0"'*) ;;
+          *) later "Pacemaker on $peer is just leaving or joining: $peer_node $entry" ;;
+        esac
+        ;;
       *) refuse "Pacemaker runs on $peer and would take over: $peer_node" ;;
     esac
   fi

@@ -164,10 +164,14 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
     /(<node_state [^>]*uname="hadb02"[^>]*?)in_ccm="true" crmd="online"([^>]*)join="member"/,
     '$1in_ccm="false" crmd="offline"$2join="down"',
   );
-  /** Its Pacemaker has ended, Corosync has not, and the other node has not noted yet that it is gone: only where fencing is on. */
-  const leaving = renderCibForSimulation(cib)
-    .replace(/(<node_state [^>]*uname="hadb02"[^>]*)join="member" expected="member"/, '$1join="down" expected="down"')
-    .replace(/(name="(?:stonith|fencing)-enabled" value=)"false"/, '$1"true"');
+  /** Corosync runs on the other node; with fencing, it is online and pending then, whether its Pacemaker comes, goes or is not there. */
+  const withoutPacemaker = (controller: string) =>
+    renderCibForSimulation(cib)
+      .replace(
+        /(<node_state [^>]*uname="hadb02"[^>]*?)crmd="online"([^>]*)join="member" expected="member"/,
+        `$1crmd="${controller}"$2join="down" expected="down"`,
+      )
+      .replace(/(name="(?:stonith|fencing)-enabled" value=)"false"/, '$1"true"');
   const standby = renderCibForSimulation(cib).replace(
     /(<node [^>]*uname="hadb02"[^>]*)\/>/,
     '$1><instance_attributes id="nodes-2"><nvpair id="nodes-2-standby" name="standby" value="on"/></instance_attributes></node>',
@@ -311,7 +315,8 @@ crm_resource --cleanup --resource mysqld --node hadb01
   it('do not end Pacemaker on the primary while the other one would take over', () => {
     const stop = renderPacemakerStop({ peer: 'hadb02' });
     const early = inNode([stop]);
-    const soon = inNode([stop], { cibText: leaving });
+    const soon = inNode([stop], { cibText: withoutPacemaker('online') });
+    const ended = inNode([stop], { cibText: withoutPacemaker('offline') });
     const late = inNode([stop], { cibText: offline });
     const onStandby = inNode([stop], { drbd: HEALTHY.replace('role:Primary', 'role:Secondary') });
 
@@ -319,6 +324,7 @@ crm_resource --cleanup --resource mysqld --node hadb01
     expect(early.stdout).not.toContain('stop pacemaker');
     expect(soon.stdout).toContain(`exit ${NOT_READY}`);
     expect(soon.stdout).not.toContain('stop pacemaker');
+    expect(ended.stdout).toContain('systemctl stop pacemaker');
     expect(late.stdout).toContain('systemctl stop pacemaker');
     expect(onStandby.stdout).toContain('systemctl stop pacemaker');
   });
