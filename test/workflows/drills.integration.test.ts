@@ -1,4 +1,4 @@
-import type { Progress, Verdict } from '../../cluster/step';
+import type { Verdict } from '../../cluster/step';
 import { DRILL_KINDS, progressQuery } from '../../workflows/messages';
 import { failWith, succeed } from './fake-activities';
 import { type FakeCluster, type FakeStep, hangUntilCancelled } from './fake-cluster';
