@@ -11,6 +11,7 @@ const profiles = ([3_000, 30_000] as const).map((tokenMs) => {
   const specification = specificationOf({
     fencing: 'azure',
     corosync: { tokenMs },
+    ...(tokenMs === 3_000 && { fencingDelaySeconds: 5 }),
     slo: { hardFailoverSeconds: 300, softFailoverSeconds: 90 },
   });
   const timing = timingOf(specification);
