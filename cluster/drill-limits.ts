@@ -31,6 +31,8 @@ export interface FaultTiming {
   cutUndoSeconds: number;
   /** A kernel that has crashed boots again by itself, where nobody has powered it off before. */
   panicSeconds: number;
+  /** Outlasts a clean stop of the server, which may take minutes, and the take-over after it. */
+  standbyUndoSeconds: number;
   /** Half of a token: nobody may notice. */
   shortFreezeSeconds: number;
   longFreezeSeconds: number;
@@ -64,6 +66,7 @@ export function faultTiming({ budget, corosync, pacemaker, server }: ClusterTimi
     settledSeconds,
     cutUndoSeconds: settledSeconds + MARGIN_SECONDS,
     panicSeconds: settledSeconds + REPAIR_SECONDS,
+    standbyUndoSeconds: pacemaker.server.stopSeconds + budget.softFailoverSeconds + REPAIR_SECONDS,
     shortFreezeSeconds: corosync.tokenMs / 2000,
     longFreezeSeconds: settledSeconds + MARGIN_SECONDS,
     holdSeconds,

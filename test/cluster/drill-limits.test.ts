@@ -33,6 +33,7 @@ describe.each(profiles)('the faults of a cluster with a token of $tokenMs ms', (
       budget.detectionSeconds + (pacemaker.fencing?.totalSeconds ?? Infinity),
     );
     expect(faults.hangUndoSeconds).toBeGreaterThan(faults.hangServedSeconds);
+    expect(faults.standbyUndoSeconds).toBeGreaterThan(pacemaker.server.stopSeconds + budget.softFailoverSeconds);
   });
 
   it('are taken back only after they were watched', () => {
@@ -65,6 +66,7 @@ it('the times in docs/drills.md are those of the code', () => {
     ['`network-partition`, `node-freeze`', 'cutUndoSeconds'],
     ['`network-loss`, `network-loss-heavy`, `disk-error`', 'holdUndoSeconds'],
     ['`fence-loss`', 'fencingUndoSeconds'],
+    ['`standby`', 'standbyUndoSeconds'],
     ['`node-freeze-short`', 'shortFreezeSeconds'],
   ] as const;
 
