@@ -41,6 +41,7 @@ export interface FaultTiming {
   holdUndoSeconds: number;
   /** In which a fencing that cannot succeed is given up at least once. */
   fencingHoldSeconds: number;
+  /** The cuts come first, then the power-off of the primary; only when Azure has answered it is the survivor watched. */
   fencingUndoSeconds: number;
 }
 
@@ -72,6 +73,6 @@ export function faultTiming({ budget, corosync, pacemaker, server }: ClusterTimi
     holdSeconds,
     holdUndoSeconds: holdSeconds + REPAIR_SECONDS,
     fencingHoldSeconds,
-    fencingUndoSeconds: fencingHoldSeconds + REPAIR_SECONDS,
+    fencingUndoSeconds: (pacemaker.fencing?.offSeconds ?? 0) + fencingHoldSeconds + REPAIR_SECONDS,
   };
 }
