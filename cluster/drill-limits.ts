@@ -31,6 +31,8 @@ export interface FaultTiming {
   cutUndoSeconds: number;
   /** A kernel that has crashed boots again by itself, where nobody has powered it off before. */
   panicSeconds: number;
+  /** Outlasts a clean stop of the server, which may take minutes, and the take-over after it. */
+  standbyUndoSeconds: number;
   /** Half of a token: nobody may notice. */
   shortFreezeSeconds: number;
   longFreezeSeconds: number;
@@ -39,6 +41,7 @@ export interface FaultTiming {
   holdUndoSeconds: number;
   /** In which a fencing that cannot succeed is given up at least once. */
   fencingHoldSeconds: number;
+  /** The cuts come first, then the power-off of the primary; only when Azure has answered it is the survivor watched. */
   fencingUndoSeconds: number;
 }
 
@@ -64,11 +67,12 @@ export function faultTiming({ budget, corosync, pacemaker, server }: ClusterTimi
     settledSeconds,
     cutUndoSeconds: settledSeconds + MARGIN_SECONDS,
     panicSeconds: settledSeconds + REPAIR_SECONDS,
+    standbyUndoSeconds: pacemaker.server.stopSeconds + budget.softFailoverSeconds + REPAIR_SECONDS,
     shortFreezeSeconds: corosync.tokenMs / 2000,
     longFreezeSeconds: settledSeconds + MARGIN_SECONDS,
     holdSeconds,
     holdUndoSeconds: holdSeconds + REPAIR_SECONDS,
     fencingHoldSeconds,
-    fencingUndoSeconds: fencingHoldSeconds + REPAIR_SECONDS,
+    fencingUndoSeconds: (pacemaker.fencing?.offSeconds ?? 0) + fencingHoldSeconds + REPAIR_SECONDS,
   };
 }

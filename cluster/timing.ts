@@ -136,11 +136,8 @@ const TAKE_OVER_SECONDS = 35;
 /** Azure freezes a machine for up to 30 s at memory-preserving maintenance (learn.microsoft.com, maintenance-and-updates). */
 const LONGEST_FREEZE_MS = 30_000;
 
-/**
- * Pacemaker's own guides and Azure's have 15 to 30 s. A cluster that is told of a loss within seconds is meant to be quick; one that waits out a frozen
- * machine gets the longer one.
- */
-const DELAY_SECONDS = { quick: 5, patient: 30 } as const;
+/** Azure's guide has a `priority-fencing-delay` of 15 to 30 s (learn.microsoft.com, high-availability-guide-rhel-pacemaker). */
+export const AZURE_FENCING_DELAY_SECONDS = { least: 15, default: 30 } as const;
 /**
  * Azure answers a power-off without shutdown after 10 to 90 s; an attempt that is given up is made again, so that a longer limit (Azure's guide: 240 s)
  * gains nothing, and no primary may write for longer than this in doubt.
@@ -162,15 +159,15 @@ export function computeTiming(inputs: TimingInputs): ClusterTiming {
   return timing;
 }
 
-/** What fencing through Azure adds to the inputs; follows from how quickly a loss is noticed. */
-export const fencingInputs = (tokenMs: number): FencingInputs => ({
-  delaySeconds: tokenMs < LONGEST_FREEZE_MS ? DELAY_SECONDS.quick : DELAY_SECONDS.patient,
+/** What fencing through Azure adds to the inputs. */
+export const fencingInputs = (delaySeconds: number): FencingInputs => ({
+  delaySeconds,
   powerOffSeconds: POWER_OFF_SECONDS,
 });
 
 export const timingInputs = (specification: ClusterSpecification): TimingInputs => ({
   tokenMs: specification.corosync.tokenMs,
-  ...(specification.fencing === 'azure' ? { fencing: fencingInputs(specification.corosync.tokenMs) } : {}),
+  ...(specification.fencing === 'azure' ? { fencing: fencingInputs(specification.fencingDelaySeconds) } : {}),
   probeIntervalSeconds: specification.loadBalancer.probeIntervalSeconds,
   probeThreshold: specification.loadBalancer.probeThreshold,
   slo: specification.slo,
@@ -196,7 +193,7 @@ export function contradictions(inputs: TimingInputs, timing: ClusterTiming): Tim
   };
   if (inputs.fencing !== undefined) {
     must(inputs.fencing.powerOffSeconds > 0, ['fencing'], 'with fencing, the time for a power-off must be above 0');
-    must(inputs.fencing.delaySeconds >= 0, ['fencing'], 'a fencing delay cannot be negative');
+    must(inputs.fencing.delaySeconds >= 0, ['fencingDelaySeconds'], 'a fencing delay cannot be negative');
     const { fencing } = pacemaker;
     must(
       fencing !== undefined && fencing.powerSeconds < fencing.offSeconds,
@@ -256,13 +253,21 @@ export function contradictions(inputs: TimingInputs, timing: ClusterTiming): Tim
 }
 
 /** What is possible and yet unwise, each as a sentence for the report. */
-export function timingWarnings(inputs: TimingInputs): string[] {
-  return inputs.tokenMs < LONGEST_FREEZE_MS
-    ? [
-        `token ${inputs.tokenMs} ms: on Azure a memory-preserving maintenance freezes a machine for up to 30 s, ` +
-          'which this cluster takes for the loss of a node',
-      ]
-    : [];
+export function timingWarnings({ tokenMs, fencing }: TimingInputs): string[] {
+  return [
+    ...(tokenMs < LONGEST_FREEZE_MS
+      ? [
+          `token ${tokenMs} ms: on Azure a memory-preserving maintenance freezes a machine for up to 30 s, ` +
+            'which this cluster takes for the loss of a node',
+        ]
+      : []),
+    ...(fencing !== undefined && fencing.delaySeconds < AZURE_FENCING_DELAY_SECONDS.least
+      ? [
+          `fencing delay ${fencing.delaySeconds} s: Azure takes 10 to 90 s to power a machine off, so that nodes which lose each other ` +
+            'may both be shot: the secondary shoots before it is off itself',
+        ]
+      : []),
+  ];
 }
 
 function derive(inputs: TimingInputs): ClusterTiming {

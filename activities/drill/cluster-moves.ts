@@ -6,11 +6,9 @@ import {
   renderMovePrimary,
   renderPacemakerRead,
   renderPacemakerStop,
-  renderStandbyOff,
-  renderStandbyOn,
-  renderStandbyRead,
 } from '../../cluster/node/drill-moves';
 import { renderRelease } from '../../cluster/node/roles';
+import { renderStandbyOff, renderStandbyOn, renderStandbyRead } from '../../cluster/node/standby-moves';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import type { NodeSessions } from '../connections/node-session';
 import { describeCluster, observeCluster } from '../node/cluster-state';
@@ -103,20 +101,32 @@ export function createClusterMoveActivities({ sessions, faults, settling = SETTL
       });
     },
 
-    /** The article's soft test. `on` is refused unless the peer can take over. Errors: GuardRefused, NotReady. */
-    async setStandby(step: NodeStep & { standby: 'on' | 'off' }): Promise<StepOutcome> {
+    /**
+     * The article's soft test. `on` is refused unless the peer can take over, and ends by itself after `undoSeconds`; `off` ends that timer as well.
+     * Errors: GuardRefused, NotReady.
+     */
+    async setStandby(
+      step: NodeStep & ({ standby: 'on'; undoSeconds: number } | { standby: 'off' }),
+    ): Promise<StepOutcome> {
       const { peer } = pairOf(step, step.node);
       const session = await sessions.open(step, step.node);
       const { node } = step;
       return performStep(session, step, {
-        observe: async () => (await session.read(renderStandbyRead({ node }))).stdout.trim(),
-        isDone: (value) => value === step.standby,
-        describe: (value) => `standby ${value}`,
+        observe: async () => ({
+          standby: (await session.read(renderStandbyRead({ node }))).stdout.trim(),
+          isTimed: (await readLeftFaults(session)).some(({ fault }) => fault === 'standby'),
+        }),
+        isDone: ({ standby, isTimed }) => standby === step.standby && (standby === 'on' || !isTimed),
+        describe: ({ standby, isTimed }) => `standby ${standby}${isTimed ? ', with a timer that is to end it' : ''}`,
         act: async () => {
           const script =
-            step.standby === 'on' ? renderStandbyOn({ node, peer: peer.name }) : renderStandbyOff({ node });
+            step.standby === 'on'
+              ? renderStandbyOn({ node, peer: peer.name, undoSeconds: step.undoSeconds })
+              : renderStandbyOff({ node });
           await makeMove(session, step, script);
-          return `crm_standby ${step.standby}`;
+          return step.standby === 'on'
+            ? `crm_standby on, for ${step.undoSeconds} s at most`
+            : 'crm_standby off, and its timer ended';
         },
       });
     },

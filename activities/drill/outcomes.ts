@@ -1,6 +1,6 @@
 import { heartbeat, sleep } from '@temporalio/activity';
 import type { PowerState } from '../../cluster/azure/power';
-import { fencesOf } from '../../cluster/cib/fence-history';
+import { fencesOf, nodesInDoubt } from '../../cluster/cib/fence-history';
 import { describeDrbd } from '../../cluster/drbd/state';
 import { HadbError, isHadbError } from '../../cluster/errors';
 import type { Runtime } from '../../cluster/node/runtime';
@@ -257,8 +257,8 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies) {
     },
 
     /**
-     * Waits until no fencing is under way and no machine that runs is in doubt, so that what is started then is not shot by what came before.
-     * Errors: NotReady.
+     * Waits until no fencing is under way or about to begin: whoever runs takes for lost what is off, and nothing else. What is started then is not shot by
+     * what came before. A node that was started alone and has no quorum shoots nobody. Errors: NotReady.
      */
     async awaitFencingSettled(step: NodeStep & { withinSeconds: number }): Promise<StepOutcome> {
       const looks = await waitUntil(step, {
@@ -358,11 +358,15 @@ function movesIn(looks: readonly Look[], step: { node: string; pid?: number }): 
 function isSettled({ power, seen }: PoweredLook, all: readonly PoweredLook[]): boolean {
   if (power === 'stopped' || power === 'deallocated') return true;
   if (power !== 'running' || seen === undefined || !seen.cluster.state.available) return false;
+  const { state } = seen.cluster;
   const isOff = (name: string) =>
     all.some((other) => other.name === name && (other.power === 'stopped' || other.power === 'deallocated'));
   return (
-    fencesOf(seen.cluster.state).every(({ outcome }) => outcome !== 'pending') &&
-    seen.cluster.state.nodes.every((node) => !node.unclean && (node.online || isOff(node.name)))
+    state.dc !== undefined &&
+    nodesInDoubt(state).length === 0 &&
+    fencesOf(state).every(({ outcome }) => outcome !== 'pending') &&
+    // A machine that is off and still counts as a member is shot as soon as its token has run out.
+    state.nodes.every((node) => node.online !== isOff(node.name))
   );
 }
 

@@ -207,12 +207,21 @@ async function readVersions(sessions: NodeSessions, step: DrillReportStep, hadb:
 }
 
 /** What the verdict depends on. */
-function settingsOf({ fencing, database, corosync, loadBalancer, slo, vm }: ClusterSpecification): NamedValue[] {
+function settingsOf({
+  fencing,
+  fencingDelaySeconds,
+  database,
+  corosync,
+  loadBalancer,
+  slo,
+  vm,
+}: ClusterSpecification): NamedValue[] {
   const values = {
     fencing,
     'vm.size': vm.size,
     'database.engine': database.engine,
     'corosync.tokenMs': corosync.tokenMs,
+    ...(fencing === 'none' ? {} : { fencingDelaySeconds }),
     'loadBalancer.probeIntervalSeconds': loadBalancer.probeIntervalSeconds,
     'slo.hardFailoverSeconds': slo.hardFailoverSeconds,
     'slo.softFailoverSeconds': slo.softFailoverSeconds,

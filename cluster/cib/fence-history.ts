@@ -66,6 +66,13 @@ export function openFences(state: Pick<ClusterState, 'fencing'>): Fence[] {
   );
 }
 
+/**
+ * Nodes that Pacemaker shoots, or is about to. A node that it takes for lost is left alone by a side without quorum, which waits for its peer instead; as long
+ * as no DC is there, nobody has said who is lost.
+ */
+export const nodesInDoubt = ({ dc, quorate, nodes }: Pick<ClusterState, 'dc' | 'quorate' | 'nodes'>): string[] =>
+  nodes.filter(({ unclean, online }) => unclean && (online || quorate || dc === undefined)).map(({ name }) => name);
+
 /** `hadb01 was fenced (off) at 2026-11-22T18:23:53.000Z by hadb02: confirmed`. */
 export function describeFence({ node, action, outcome, by, at, reason }: Fence): string {
   const whom = by === undefined ? '' : ` by ${by}`;

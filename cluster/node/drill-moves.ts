@@ -52,22 +52,6 @@ printf '%s\\n' "$found" | grep -o '<rsc_location [^>]*' | sed 's/.* id="\\([^"]*
 export const renderClearMove = (): string =>
   `${assign({ resource: RESOURCES.drbdClone })}crm_resource --clear --resource "$resource"\n`;
 
-/** The article's `crm_standby -v on`: everything leaves this node, DRBD included. */
-export const renderStandbyOn = ({ node, peer }: { node: string; peer: string }): string =>
-  `${assign({ node, peer })}${PEER_IS_READY}
-[ "$role" = Primary ] || refuse "this node is not primary ($seen)"
-crm_standby --node "$node" --update on
-`;
-
-export const renderStandbyOff = ({ node }: { node: string }): string =>
-  `${assign({ node })}crm_standby --node "$node" --update off\n`;
-
-/** Prints `on` or `off`. */
-export const renderStandbyRead = ({ node }: { node: string }): string => `${assign({ node })}
-value=$(crm_standby --node "$node" --query --quiet 2>/dev/null) || value=off
-case $value in on|true) echo on ;; *) echo off ;; esac
-`;
-
 /**
  * Clears the failed monitors of a resource on a node, or the failed start of the fencing device, so that Pacemaker looks again what is there. Refused unless they
  * are all that is wrong: no failed operation of another kind, nothing blocked or failed now, no unclean node, no fencing that did not succeed (a failed one that a machine's own

@@ -6,7 +6,7 @@ import {
   sortFailedActions,
   type ClusterState,
 } from '../cib/crm-mon';
-import { describeFence, fencesOf, openFences, type Fence } from '../cib/fence-history';
+import { describeFence, fencesOf, nodesInDoubt, openFences, type Fence } from '../cib/fence-history';
 import { describeDrbd, isInSync } from '../drbd/state';
 import { assertNever } from '../errors';
 import type { ClusterSpecification } from '../specification/specification';
@@ -504,10 +504,12 @@ const openFencesOf = (nodes: Pair, name: string): Fence[] =>
 const longest = (lists: Fence[][]): Fence[] =>
   lists.reduce((one, other) => (other.length > one.length ? other : one), []);
 
-/** A shot is under way, or is about to be: its target is unclean. */
+/** A shot is under way, or is about to be: its target is in doubt, or was powered off and still counts as a member. */
 export const isBeingFenced = (nodes: Pair, name: string): boolean =>
   openFencesOf(nodes, name).some(({ outcome }) => outcome === 'pending') ||
-  speaking(nodes).some(({ says }) => says.state.nodes.some((node) => node.name === name && node.unclean));
+  speaking(nodes).some(({ says }) => nodesInDoubt(says.state).includes(name)) ||
+  (nodes.some(({ node, power }) => node === name && power === 'stopped') &&
+    speaking(nodes).some(({ says }) => says.state.nodes.some((node) => node.name === name && node.online)));
 
 function whyDown(nodes: Pair, name: string): string {
   const last = fencesSeen(nodes, name).at(-1);

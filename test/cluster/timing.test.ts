@@ -1,12 +1,17 @@
 import fc from 'fast-check';
 import {
+  AZURE_FENCING_DELAY_SECONDS,
   computeTiming,
   contradictions,
   fencingInputs,
+  timingInputs,
+  timingOf,
   timingProblems,
   timingWarnings,
   type TimingInputs,
 } from '../../cluster/timing';
+import { ClusterSpecification } from '../../cluster/specification/specification';
+import { specificationOf } from './specimens';
 
 const azure: TimingInputs = {
   tokenMs: 30_000,
@@ -15,6 +20,7 @@ const azure: TimingInputs = {
   slo: { hardFailoverSeconds: 300, softFailoverSeconds: 90 },
 };
 const fast: TimingInputs = { ...azure, tokenMs: 3000 };
+const DELAY = { azure: AZURE_FENCING_DELAY_SECONDS.default, fast: 5 } as const;
 
 describe('computeTiming', () => {
   it('gives the totem values of the Azure guide for a token of 30 s', () => {
@@ -56,10 +62,10 @@ describe('computeTiming', () => {
   });
 
   it.each([
-    ['Azure', azure, { delaySeconds: 30, hardFailoverSeconds: 266, fencePeerSeconds: 221 }],
-    ['fast', fast, { delaySeconds: 5, hardFailoverSeconds: 182, fencePeerSeconds: 137 }],
+    ['Azure', azure, { delaySeconds: DELAY.azure, hardFailoverSeconds: 266, fencePeerSeconds: 221 }],
+    ['fast', fast, { delaySeconds: DELAY.fast, hardFailoverSeconds: 182, fencePeerSeconds: 137 }],
   ])('keeps the default SLO with fencing in the %s profile', (_, inputs, expected) => {
-    const { budget, drbd, pacemaker } = computeTiming({ ...inputs, fencing: fencingInputs(inputs.tokenMs) });
+    const { budget, drbd, pacemaker } = computeTiming({ ...inputs, fencing: fencingInputs(expected.delaySeconds) });
 
     expect({
       delaySeconds: pacemaker.fencing?.delaySeconds,
@@ -141,7 +147,7 @@ describe('computeTiming', () => {
       'database agent',
     ],
   ])('sees the contradiction in %s', (_, spoil, message) => {
-    const inputs = { ...azure, fencing: fencingInputs(azure.tokenMs) };
+    const inputs = { ...azure, fencing: fencingInputs(DELAY.azure) };
     const timing = computeTiming(inputs);
 
     spoil(timing);
@@ -154,7 +160,33 @@ describe('computeTiming', () => {
   });
 
   it('warns that a fast token takes a frozen machine for a lost one', () => {
-    expect(timingWarnings(fast)).toHaveLength(1);
+    expect(timingWarnings(fast)).toEqual([expect.stringContaining('token 3000 ms')]);
     expect(timingWarnings(azure)).toEqual([]);
+  });
+
+  it('warns of a fencing delay that a power-off may outlast, by default never', () => {
+    const withDelay = (delaySeconds: number) => timingWarnings({ ...azure, fencing: fencingInputs(delaySeconds) });
+
+    expect(withDelay(DELAY.fast)).toEqual([expect.stringMatching(/^fencing delay 5 s: .* may both be shot/)]);
+    expect(withDelay(14)).toHaveLength(1);
+    expect(withDelay(15)).toEqual([]);
+    expect(DELAY.azure).toBeGreaterThanOrEqual(15);
+    expect(timingWarnings(timingInputs(specificationOf({ fencing: 'azure' })))).toEqual([]);
+  });
+
+  it.each([3000, 30_000])('has a default delay for Azure whatever the token: %d ms', (tokenMs) => {
+    const { fencing } = timingOf(specificationOf({ fencing: 'azure', corosync: { tokenMs } })).pacemaker;
+
+    expect(fencing?.delaySeconds).toBe(30);
+  });
+
+  it('refuses a fencing delay with which the SLO cannot be kept', () => {
+    const seen = ClusterSpecification.safeParse({
+      network: { clients: ['203.0.113.0/24'], administrators: ['198.51.100.0/24'] },
+      fencing: 'azure',
+      fencingDelaySeconds: 120,
+    });
+
+    expect(seen.error?.issues.map(({ path }) => path.join('.'))).toEqual(['slo.hardFailoverSeconds']);
   });
 });

@@ -18,6 +18,7 @@ const SPECIFICATION = {
   dataDisk: { sizeGiB: 1 },
   drbd: { initialSync: 'full' as const },
   corosync: { tokenMs: 3000 },
+  fencingDelaySeconds: 5,
 };
 /** The tests of both builds leave the comparison of the copies, half a minute each, to the drills. */
 const BUILT = { ...SPECIFICATION, drill: { verify: 'never' as const } };

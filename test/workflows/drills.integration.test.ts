@@ -43,11 +43,23 @@ describe('a drill', () => {
     // The other node is watched while the power is cut, not after.
     [
       'node-power-off',
-      ['readPowerCutGate/hadb01', 'submitPowerOff/hadb01', 'submitStart/hadb01', 'awaitNodeReachable/hadb01'],
+      [
+        'readPowerCutGate/hadb01',
+        'submitPowerOff/hadb01',
+        'awaitFencingSettled/hadb02',
+        'submitStart/hadb01',
+        'submitStart/hadb02',
+      ],
     ],
     [
       'node-shutdown',
-      ['orderShutdown/hadb01', 'awaitPrimary/hadb02', 'submitStart/hadb01', 'awaitNodeReachable/hadb01'],
+      [
+        'orderShutdown/hadb01',
+        'awaitPrimary/hadb02',
+        'awaitFencingSettled/hadb02',
+        'submitStart/hadb01',
+        'submitStart/hadb02',
+      ],
     ],
     [
       'manual',
@@ -71,8 +83,9 @@ describe('a drill', () => {
         'injectFault/hadb01',
         'awaitPrimary/hadb02',
         'awaitCrashed/hadb01',
+        'awaitFencingSettled/hadb02',
         'submitStart/hadb01',
-        'awaitNodeReachable/hadb01',
+        'submitStart/hadb02',
       ],
     ],
     [
@@ -82,8 +95,9 @@ describe('a drill', () => {
         'readPowerCutGate/hadb02',
         'submitPowerOff/hadb02',
         'awaitSurvivor/hadb01',
+        'awaitFencingSettled/hadb02',
+        'submitStart/hadb01',
         'submitStart/hadb02',
-        'awaitNodeReachable/hadb02',
       ],
     ],
     [
@@ -135,6 +149,7 @@ describe('a drill', () => {
         'readSurvivorCutGate/hadb02',
         'submitPowerOff/hadb02',
         'awaitNothingPromoted/hadb02',
+        'awaitFencingSettled/hadb02',
       ],
     ],
   ] as const)('of kind %s breaks and repairs in this order', async (kind, expected) => {
@@ -346,6 +361,20 @@ describe('a drill', () => {
 
     expect(progressIn(error).verdict).toMatchObject({ passed: false, unknown: true });
   });
+
+  it.each(['node-power-off', 'node-shutdown', 'node-crash', 'secondary-loss', 'double'] as const)(
+    'of kind %s whose fault goes wrong starts no machine before every fencing has ended',
+    async (kind) => {
+      const { cluster } = await withCluster(async (worker, cluster) => {
+        for (const wait of OUTCOMES) cluster.answers[wait] = [failWith('AssertionFailed', 'nobody took over')];
+        cluster.answers['awaitFencingSettled'] = [failWith('NotReady', 'hadb01 is still in doubt')];
+        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      });
+
+      expect(cluster.order()).toContain('awaitFencingSettled/hadb02');
+      expect(among(cluster, ['submitStart'])).toEqual([]);
+    },
+  );
 
   it('that is cancelled while nobody has taken over yet starts the machine again and ends as cancelled', async () => {
     const { result: progress, cluster } = await withCluster(async (worker, cluster) => {

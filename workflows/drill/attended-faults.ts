@@ -80,10 +80,7 @@ export const double = (): Fault => ({
     return watchSurvivor(stage, standby, faultTimingOf(run).holdSeconds);
   },
   servedAfterRepair: true,
-  repair: async (stage) => {
-    const { run, primary, standby } = stage;
-    await run.parallel([standby, primary].map((node) => () => startNode(stage, node)));
-  },
+  repair: (stage) => startWhatWasShot(stage),
   limit: 'none',
 });
 

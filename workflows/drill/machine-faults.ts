@@ -2,7 +2,7 @@ import { DRILL_SECONDS } from '../../cluster/drill-limits';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { expectation } from '../../cluster/verdict/expectations';
 import { azure, drill as client } from '../chapters/activities';
-import { awaitOtherServes, startNode, startWhatWasShot, waitSeconds } from './pair';
+import { awaitOtherServes, startWhatWasShot, waitSeconds } from './pair';
 import { faultTimingOf, type Fault, type Stage } from './stage';
 import { breakNode, cutPower, seeTarget } from './target';
 
@@ -20,7 +20,7 @@ export const nodePowerOff = (): Fault => ({
     ]);
     return seen;
   },
-  repair: (stage) => startNode(stage, stage.primary),
+  repair: (stage) => startWhatWasShot(stage),
   limit: 'hard',
 });
 
@@ -39,7 +39,7 @@ export const nodeShutdown = (): Fault => ({
     ]);
     return seen;
   },
-  repair: (stage) => startNode(stage, stage.primary),
+  repair: (stage) => startWhatWasShot(stage),
   limit: 'hard',
 });
 
@@ -70,7 +70,7 @@ export function nodeCrash(): Fault {
         'Wait until the machine is off, or boots by itself',
         (step) => client.awaitCrashed({ ...step, node: primary, bootId: boot, withinSeconds }),
       );
-      await startNode(stage, primary);
+      await startWhatWasShot(stage);
     },
     limit: 'hard',
   };
@@ -102,7 +102,7 @@ export const secondaryLoss = (): Fault => ({
       ],
     };
   },
-  repair: (stage) => startNode(stage, stage.standby),
+  repair: (stage) => startWhatWasShot(stage),
   limit: 'hard',
 });
 

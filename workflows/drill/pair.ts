@@ -56,7 +56,7 @@ export async function startNode({ run, id }: Pick<Stage, 'run' | 'id'>, node: st
   });
 }
 
-/** Whichever of the two was shot; one that runs is only seen to answer. Not before every fencing has ended. */
+/** Whichever of the two is off; one that runs is only seen to answer. Not before every fencing has ended, and that of a machine whose power was cut has begun. */
 export async function startWhatWasShot(stage: Stage): Promise<void> {
   const { run, id, primary, standby } = stage;
   await run.step({ id: id('settled'), node: standby }, 'Wait until no fencing is under way', (step) =>

@@ -1,6 +1,6 @@
 import { drill as client } from '../chapters/activities';
 import { awaitOtherServes, clearMove, movePrimaryRole } from './pair';
-import type { Fault } from './stage';
+import { faultTimingOf, type Fault } from './stage';
 
 /** The article's "soft" failover, as it should be done and as it was done. */
 
@@ -13,8 +13,9 @@ export const switchover = (): Fault => ({
 export const standby = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary } = stage;
+    const undoSeconds = faultTimingOf(run).standbyUndoSeconds;
     await run.step({ id: id('standby-on'), node: primary }, 'Put the primary into standby', (step) =>
-      client.setStandby({ ...step, node: primary, standby: 'on' }),
+      client.setStandby({ ...step, node: primary, standby: 'on', undoSeconds }),
     );
     return awaitOtherServes(stage, 'soft');
   },

@@ -227,6 +227,20 @@ describe('a fencing that is under way', () => {
         Object.assign(pair.hadb02, { power: 'stopped', answers: 'silent' });
       },
     ],
+    [
+      'both are off',
+      () => {
+        Object.assign(pair.hadb01, { power: 'stopped', answers: 'silent' });
+        Object.assign(pair.hadb02, { power: 'stopped', answers: 'silent' });
+      },
+    ],
+    [
+      'a node that was started alone takes the other one for lost, and has no quorum to shoot it',
+      () => {
+        Object.assign(pair.hadb01, { crmMon: withoutQuorum(unclean(ALONE, 'hadb02')), drbd: CUT_OFF });
+        Object.assign(pair.hadb02, { power: 'stopped', answers: 'silent' });
+      },
+    ],
   ])('is over when %s', async (_what, alter) => {
     alter();
 
@@ -236,6 +250,24 @@ describe('a fencing that is under way', () => {
   it.each<[string, () => void]>([
     ['a node is in doubt', () => void (pair.hadb01.crmMon = unclean(ALONE, 'hadb02'))],
     ['a node is offline while its machine runs', () => void (pair.hadb01.crmMon = ALONE)],
+    [
+      'a machine that is off is in doubt',
+      () => {
+        pair.hadb01.crmMon = unclean(ALONE, 'hadb02');
+        Object.assign(pair.hadb02, { power: 'stopped', answers: 'silent' });
+      },
+    ],
+    [
+      'a machine that is off still counts as a member: its token runs',
+      () => void Object.assign(pair.hadb02, { power: 'stopped', answers: 'silent' }),
+    ],
+    [
+      'nobody has been elected who would say what is lost',
+      () => {
+        pair.hadb01.crmMon = withoutDc(unclean(ALONE, 'hadb02'));
+        Object.assign(pair.hadb02, { power: 'stopped', answers: 'silent' });
+      },
+    ],
     ['a node that runs does not answer', () => void (pair.hadb02.answers = 'unreachable')],
     ['Pacemaker does not answer there', () => void (pair.hadb02.crmMon = captured('not-connected'))],
     ['Azure does not know the state of a machine', () => void (pair.hadb02.power = 'stopping')],
@@ -251,3 +283,6 @@ function unclean(view: string, node: string): string {
     element.replace('unclean="false"', 'unclean="true"'),
   );
 }
+
+const withoutQuorum = (view: string): string => view.replace('with_quorum="true"', 'with_quorum="false"');
+const withoutDc = (view: string): string => view.replace(/<current_dc [^>]*>/, '<current_dc present="false"/>');

@@ -8,7 +8,9 @@ import { databaseProfile } from '../../../cluster/database/profile';
 import { HadbError } from '../../../cluster/errors';
 import { OWNER_TAG } from '../../../cluster/ids';
 import { renderIdentityRead } from '../../../cluster/node/access';
+import { renderLeftFaultsRead } from '../../../cluster/node/fault-guards';
 import { renderRuntimeRead } from '../../../cluster/node/runtime';
+import { renderStandbyRead } from '../../../cluster/node/standby-moves';
 import { events2, type DrbdView } from '../../cluster/node/script-bench';
 import { createModelPair, specification } from '../node/model-pair';
 
@@ -32,6 +34,9 @@ export interface SeenNode {
   pid?: number;
   /** Whether the server answers on its socket. */
   serves: boolean;
+  standby: 'on' | 'off';
+  /** Faults whose timer is still to run there. */
+  leftFaults: string[];
 }
 
 export interface SeenPair {
@@ -44,6 +49,8 @@ export interface SeenPair {
   changes: [node: string, script: string][];
   /** What a change prints. */
   printed: string;
+  /** What a change brings about. */
+  onChange: (node: SeenNode, script: string) => void;
 }
 
 export const captured = (name: string): string =>
@@ -73,6 +80,8 @@ export function createSeenPair(): SeenPair {
     bootId: `boot-${name}`,
     ...(name === 'hadb01' && { pid: 100 }),
     serves: name === 'hadb01',
+    standby: 'off',
+    leftFaults: [],
   });
   const { socket } = databaseProfile(specification.database.engine);
   const done = new Set<string>();
@@ -87,6 +96,8 @@ export function createSeenPair(): SeenPair {
     if (script === renderIdentityRead()) {
       return `hostName=${name}\nmachineId=m\n${boot}vmId=${seen.vmId}\nfirstBoot=done\naddress=${ADDRESSES[name]}\n`;
     }
+    if (script === renderStandbyRead({ node: name })) return `${seen.standby}\n`;
+    if (script === renderLeftFaultsRead()) return seen.leftFaults.map((fault) => `${fault}\n`).join('');
     throw new Error(`${name} is asked for something else:\n${script.slice(0, 200)}`);
   };
   const reach = async (name: Name): Promise<void> => {
@@ -98,6 +109,7 @@ export function createSeenPair(): SeenPair {
     hadb02: nodeOf('hadb02'),
     changes: [],
     printed: '',
+    onChange: () => undefined,
     secrets: createModelPair().secrets,
     arm: {
       compute: {
@@ -123,6 +135,7 @@ export function createSeenPair(): SeenPair {
           change: async (context, script) => {
             await reach(node);
             pair.changes.push([node, script]);
+            pair.onChange(pair[node], script);
             done.add(`${node} ${context.step}`);
             return { code: 0, stdout: pair.printed, stderr: '' };
           },

@@ -129,8 +129,8 @@ describe('renderCib with fencing through Azure', () => {
     expect(settings.get('drbd_mysql meta priority')).toBe('10');
   });
 
-  it('has a head start of 5 s in the fast profile', () => {
-    const specification = specificationOf({ fencing: 'azure', corosync: { tokenMs: 3000 } });
+  it('has the head start that the specification names', () => {
+    const specification = specificationOf({ fencing: 'azure', fencingDelaySeconds: 5 });
 
     expect(settingsOf(fenced({ specification })).get('property priority-fencing-delay')).toBe('5000 ms');
   });

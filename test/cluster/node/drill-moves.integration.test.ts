@@ -6,10 +6,8 @@ import {
   renderConstraintsRead,
   renderMovePrimary,
   renderPacemakerStop,
-  renderStandbyOff,
-  renderStandbyOn,
-  renderStandbyRead,
 } from '../../../cluster/node/drill-moves';
+import { renderStandbyOff, renderStandbyOn, renderStandbyRead } from '../../../cluster/node/standby-moves';
 import { NOT_READY } from '../../../cluster/node/guards';
 import { renderFault, type NodeFault } from '../../../cluster/node/faults';
 import { renderRefresh } from '../../../cluster/node/pacemaker-moves';
@@ -76,7 +74,7 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
     renderFault(fault, { node: 'hadb01', peer: 'hadb02', vmId: VM_ID, role: 'Primary' });
   const shutdown = faultOf({ fault: 'shutdown' });
   const move = renderMovePrimary({ to: 'hadb02' });
-  const standbyOn = renderStandbyOn({ node: 'hadb01', peer: 'hadb02' });
+  const standbyOn = renderStandbyOn({ node: 'hadb01', peer: 'hadb02', undoSeconds: 465 });
 
   it('ask for the other node, leave a constraint with an end, and take it back', () => {
     const { stdout, stderr } = inNode([
@@ -106,9 +104,23 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
 
   it('put a node into standby and take it out again', () => {
     const read = renderStandbyRead({ node: 'hadb01' });
-    const { stdout } = inNode([read, standbyOn, read, renderStandbyOff({ node: 'hadb01' }), read]);
+    const off = renderStandbyOff({ node: 'hadb01' });
+    const { stdout } = inNode([read, standbyOn, read, off, read, off]);
 
     expect(stdout.match(/^(on|off)$/gm)).toEqual(['off', 'on', 'off']);
+    expect(stdout.match(/^exit .*$/gm)).toEqual(Array(6).fill('exit 0'));
+    expect(stdout.match(/^systemctl stop .*$/gm)).toEqual(Array(2).fill('systemctl stop hadb-undo-standby.timer'));
+  });
+
+  it('take a node out of standby by what their timer would run', () => {
+    const { stdout } = inNode([standbyOn]);
+    const undo = /^systemd-run .*--unit=hadb-undo-standby .*--on-active=465s .* -- \/bin\/sh -c (.*)$/m.exec(
+      stdout,
+    )?.[1];
+    const read = renderStandbyRead({ node: 'hadb01' });
+    const after = inNode([standbyOn, read, undo ?? 'false', read]);
+
+    expect(after.stdout.match(/^(on|off)$/gm)).toEqual(['on', 'off']);
   });
 
   it('order a shutdown that leaves time for the answer', () => {

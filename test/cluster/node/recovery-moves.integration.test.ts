@@ -1,8 +1,9 @@
 import { renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
 import { databaseProfile } from '../../../cluster/database/profile';
-import { renderConstraintsRead, renderMovePrimary, renderStandbyRead } from '../../../cluster/node/drill-moves';
+import { renderConstraintsRead, renderMovePrimary } from '../../../cluster/node/drill-moves';
 import { NOT_READY } from '../../../cluster/node/guards';
 import { renderLiftStandby, renderRemoveConstraints } from '../../../cluster/node/recovery-moves';
+import { renderStandbyRead } from '../../../cluster/node/standby-moves';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
 import { timingOf } from '../../../cluster/timing';
 import { realTools, type RealTools } from '../real-tools';

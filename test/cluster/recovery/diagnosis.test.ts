@@ -85,6 +85,27 @@ describe('without a person', () => {
       { kind: 'start', node: 'hadb01', why: 'it was stopped, and no fencing is known' },
     ],
     [
+      'a survivor that was reset meanwhile, has no quorum and takes its peer for lost, gets its peer',
+      {
+        hadb01: { power: 'stopped' },
+        hadb02: {
+          crmMon: altered(SAYS.offline('hadb01'), SAYS.unclean('hadb01'), SAYS.noQuorum),
+          drbd: { ...ALONE, role: 'Secondary', disk: 'Outdated' },
+        },
+      },
+      { kind: 'start', node: 'hadb01', why: 'it was stopped, and no fencing is known' },
+    ],
+    [
+      'a machine that is off and still counts as a member is not started into the fencing that comes of it',
+      { hadb02: { power: 'stopped' } },
+      { kind: 'await-fence', node: 'hadb02' },
+    ],
+    [
+      'a node in doubt is waited for while nobody is elected who could shoot it',
+      { hadb01: survivorOf(SAYS.unclean('hadb02'), SAYS.noDc), hadb02: { power: 'stopped' } },
+      { kind: 'await-fence', node: 'hadb02' },
+    ],
+    [
       'a machine that a person has told the cluster to be off, and that Azure says is off, is started',
       { hadb01: survivorOf(withFence(shotAt(FENCE_EVENTS.asserted))), hadb02: { power: 'stopped' } },
       {
@@ -115,6 +136,14 @@ describe('without a person', () => {
       'what a terminated drill has left on a node is taken back',
       { hadb01: { leftFaults: [HANG] } },
       { kind: 'end-faults', node: 'hadb01', faults: [HANG] },
+    ],
+    [
+      'a standby that a drill has left to its timer is lifted by what the timer would do, and the timer ended with it',
+      {
+        hadb01: { crmMon: STANDBY, drbd: ALONE },
+        hadb02: { crmMon: STANDBY, drbd: 'down', leftFaults: [{ fault: 'standby', where: 'node' }] },
+      },
+      { kind: 'end-faults', node: 'hadb02', faults: [{ fault: 'standby', where: 'node' }] },
     ],
     [
       'a cut that a drill has left is taken back before the node that was shot is started into it',

@@ -38,6 +38,8 @@ export const SAYS = {
   maintenance: (name: string) => nodeIs(name, 'maintenance', true),
   clusterMaintenance: [/maintenance-mode="false"/, 'maintenance-mode="true"'] as [RegExp, string],
   unmanaged: [/(<resource id="mysqld"[^>]*managed=)"true"/, '$1"false"'] as [RegExp, string],
+  noQuorum: [/with_quorum="true"/, 'with_quorum="false"'] as [RegExp, string],
+  noDc: [/<current_dc [^>]*>/, '<current_dc present="false"/>'] as [RegExp, string],
   twoPromoted: [/role="Unpromoted"/, 'role="Promoted"'] as [RegExp, string],
 };
 

@@ -28,13 +28,15 @@ describe('examples', () => {
       database: { schema: 'azureha', table: 'things', port: 3306 },
       loadBalancer: { probeIntervalSeconds: 5 },
       corosync: { tokenMs: 30_000 },
+      fencingDelaySeconds: 30,
     });
   });
 
-  it('lab.yaml opens the cluster to this computer only, and has a short token', () => {
+  it('lab.yaml opens the cluster to this computer only, and notices and fences soon', () => {
     expect(read('lab.yaml')).toMatchObject({
       network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] },
       corosync: { tokenMs: 3000 },
+      fencingDelaySeconds: 5,
       vm: { image: { sku: 'golden' } },
       database: { engine: 'mariadb' },
     });
