@@ -113,7 +113,7 @@ export function createReportActivities({ writers, sessions, reports }: ReportDep
             workflow: workflow.workflowId,
             ...(writes !== undefined && {
               longestOutageSeconds: String(writes.longestOutageSeconds),
-              lost: String(writes.lost.length),
+              lost: String(writes.counts.lost),
             }),
           }),
         ),

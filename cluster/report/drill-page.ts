@@ -110,8 +110,7 @@ const isWithoutFencing = ({ settings }: DrillRecord): boolean =>
 /** What a reader wants first. Nothing is shown that was not measured. */
 function figures(record: DrillRecord): string {
   if (record.entries.length === 0) return '';
-  const { lost, acknowledged, outages, unavailableSeconds, unexpected, duplicates, voidSeconds, ...times } =
-    figuresOf(record);
+  const { counts, acknowledged, outages, unavailableSeconds, voidSeconds, ...times } = figuresOf(record);
   const { faultAt, limitSeconds, steps: list } = record;
   const outage = faultOutage(outages, faultAt);
   const isRead = wasRead(record);
@@ -127,14 +126,14 @@ function figures(record: DrillRecord): string {
   const tiles: [string, string, string][] = [
     ['Outage for new connections (RTO)', ...recovery(times.newConnections)],
     ['Outage for existing sessions (RTO)', ...recovery(times.existingSessions)],
-    ['Acknowledged rows lost', isRead ? String(lost.length) : 'not known', `of ${acknowledged} acknowledged`],
+    ['Acknowledged rows lost', isRead ? String(counts.lost) : 'not known', `of ${acknowledged} acknowledged`],
     [
       'Without service in all',
       `${unavailableSeconds} s`,
-      `${outages.length} ${outages.length === 1 ? 'outage' : 'outages'}${voidSeconds === 0 ? '' : `; the probe cannot vouch for ${voidSeconds} s`}`,
+      `${counts.outages} ${counts.outages === 1 ? 'outage' : 'outages'}${voidSeconds === 0 ? '' : `; the probe cannot vouch for ${voidSeconds} s`}`,
     ],
   ];
-  if (isRead) tiles.push(['Rows that nobody wrote', String(unexpected.length), `${duplicates.length} rows twice`]);
+  if (isRead) tiles.push(['Rows that nobody wrote', String(counts.unexpected), `${counts.duplicates} rows twice`]);
   if (steady !== undefined && faultAt !== undefined) {
     tiles.push(['Steady service after', formatDuration(steady - faultAt), 'since the fault was ordered']);
   }
@@ -393,9 +392,10 @@ function latencies(record: DrillRecord): string {
 }
 
 function outageTable(record: DrillRecord, zero: number): string {
-  const { outages } = figuresOf(record);
+  const { outages, counts } = figuresOf(record);
   if (outages.length === 0)
     return paragraph(`No pause between acknowledged writes was long enough to count as an outage.`);
+  const shown = outages.length < counts.outages ? `The longest ${outages.length} of ${counts.outages}` : undefined;
   return table(
     ['outage', 'last acknowledgement', 'next write that was acknowledged', 'seconds'],
     outages.map(({ from, to, seconds, resolutionSeconds }, index) => [
@@ -404,6 +404,7 @@ function outageTable(record: DrillRecord, zero: number): string {
       numeric(since(to, zero)),
       numeric(`${seconds} ± ${resolutionSeconds}`),
     ]),
+    shown === undefined ? {} : { caption: shown },
   );
 }
 

@@ -1,5 +1,5 @@
 import { DRILL_OUTCOMES, type DrillOutcome } from './drill-record';
-import type { JournalEntry } from './journal-schema';
+import { lostRowsOf, type JournalEntry } from './journal-schema';
 
 /** What a series of drills has shown, by kind. */
 
@@ -7,7 +7,7 @@ import type { JournalEntry } from './journal-schema';
 export interface SeriesDrill {
   kind: string;
   outcome: DrillOutcome;
-  /** Acknowledged rows that are not there; null when that is not known. A journal names a hundred at most. */
+  /** Acknowledged rows that are not there; null when that is not known. */
   lost: number | null;
   twoPrimaries: 'never' | 'seen' | 'unknown';
   /** RTO in seconds; 0 when no outage was noticed, null when none could be. */
@@ -26,7 +26,7 @@ export function seriesDrillOf({ hadb }: Pick<JournalEntry, 'hadb'>): SeriesDrill
   return {
     kind,
     outcome,
-    lost: writes?.lost?.length ?? null,
+    lost: writes === null ? null : lostRowsOf(writes),
     twoPrimaries: twoPrimariesOf(verdict?.checks ?? []),
     newConnections: rto(writes?.newConnections),
     existingSessions: rto(writes?.existingSessions),
@@ -83,15 +83,12 @@ export function seriesRows(drills: readonly SeriesDrill[]): string[][] {
   });
 }
 
-/** As many as a journal has. */
-const MOST_NAMED = 100;
-
 /** Rows that are known to be lost count also where other drills know nothing. */
 function lostCell(drills: readonly SeriesDrill[]): string {
   const known = drills.flatMap(({ lost }) => lost ?? []);
   const sum = known.reduce((total, lost) => total + lost, 0);
   const open = drills.length - known.length;
-  const told = known.some((lost) => lost >= MOST_NAMED) ? `${sum} or more` : String(sum);
+  const told = String(sum);
   if (open === 0) return told;
   return known.length === 0 ? 'not known' : `${told}; not known of ${open}`;
 }

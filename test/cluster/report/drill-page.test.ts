@@ -3,7 +3,7 @@ import { commitRate, latencyScatter, phaseBar } from '../../../cluster/report/ch
 import { renderDrillPage } from '../../../cluster/report/drill-page';
 import { phasesOf, samplesOf, latencyTable, type DrillRecord } from '../../../cluster/report/drill-record';
 import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
-import { ZERO, specimenDrill, specimenLedger, specimenMilestones } from './specimen-drill';
+import { ZERO, shortenedDrill, specimenDrill, specimenLedger, specimenMilestones } from './specimen-drill';
 
 const frame = { zero: ZERO + 10_000, from: ZERO, to: ZERO + 75_000 };
 const chartOf = (record: DrillRecord, width: 'wide' | 'narrow' = 'wide') => ({
@@ -44,6 +44,10 @@ describe('the page of a drill', () => {
     expect(page).toContain('nobody took over');
     expect(page).toMatch(/Acknowledged rows lost<\/dt><dd>not known/);
     expect(page).not.toContain('Rows that nobody wrote');
+  });
+
+  it('tells how many rows are lost, however few of them are named', () => {
+    expect(renderDrillPage(shortenedDrill())).toMatch(/Acknowledged rows lost<\/dt><dd>140</);
   });
 
   it('of a drill that was refused has no chart, and no figure', () => {

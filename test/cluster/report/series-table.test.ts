@@ -12,7 +12,7 @@ import {
   versionsOf,
   type SeriesDrill,
 } from '../../../cluster/report/series-table';
-import { specimenDrill, specimenLedger } from './specimen-drill';
+import { shortenedDrill, specimenDrill, specimenLedger } from './specimen-drill';
 
 function told(record: DrillRecord): SeriesDrill {
   const journal = parseJournal(JSON.stringify(renderJournal(record)));
@@ -52,6 +52,10 @@ describe('a drill of a series', () => {
       newConnections: expect.closeTo(12.1, 0) as number,
       existingSessions: expect.closeTo(12.1, 0) as number,
     });
+  });
+
+  it('has lost as many rows as were counted, not as many as are named', () => {
+    expect(told(shortenedDrill()).lost).toBe(140);
   });
 
   it('had no outage where none was noticed', () => {
@@ -112,8 +116,7 @@ describe('the table of a series', () => {
     ).toEqual(['3', '1', '5; not known of 1', 'in 1; not known of 1']);
     expect(row(open, open).slice(3, 5)).toEqual(['not known', 'not known']);
     expect(row(drill(), open)[4]).toBe('never; not known of 1');
-    // A journal names a hundred rows at most.
-    expect(row(drill({ lost: 100 }))[3]).toBe('100 or more');
+    expect(row(drill({ lost: 140 }))[3]).toBe('140');
   });
 
   it('is aligned as prettier aligns it', () => {

@@ -92,6 +92,12 @@ export function specimenMilestones(): Milestone[] {
   });
 }
 
+/** As a result of the judgement carries it: of a hundred and forty rows that are lost it names a hundred. */
+export function shortenedDrill(): DrillRecord {
+  const record = specimenDrill({ lostRows: Array.from({ length: 140 }, (_, index) => index + 1) });
+  return { ...record, ...(record.writes && { writes: { ...record.writes, lost: record.writes.lost.slice(0, 100) } }) };
+}
+
 /** A power cut 10 s after the start: twelve seconds without service, whole again after a minute. */
 export function specimenDrill({ lostRows = [], ...over }: SpecimenOptions = {}): DrillRecord {
   const entries = over.entries ?? specimenLedger({ seconds: 75, away: { from: 10.2, to: 22.2, how: 'swallows' } });
