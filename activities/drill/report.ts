@@ -216,6 +216,7 @@ function settingsOf({ fencing, database, corosync, loadBalancer, slo, vm }: Clus
     'loadBalancer.probeIntervalSeconds': loadBalancer.probeIntervalSeconds,
     'slo.hardFailoverSeconds': slo.hardFailoverSeconds,
     'slo.softFailoverSeconds': slo.softFailoverSeconds,
+    'slo.redundancySeconds': slo.redundancySeconds,
   };
   return Object.entries(values).map(([name, value]) => ({ name, value: String(value) }));
 }
