@@ -165,12 +165,11 @@ export function phasesOf(record: DrillRecord): Phase[] {
     const moments = momentsWithin(record.milestones ?? [], outage);
     if (moments.length > 0) {
       let from: { at: number; isNode: boolean } = { at: outage.from, isNode: false };
-      for (const { name, at } of moments) {
-        add(UNTIL[name], from.at, at, { isOutage: true, clock: from.isNode ? 'node' : 'client and node' });
-        from = { at, isNode: true };
-      }
       const served = outage.ended === true ? 'until every client is served again' : 'not every client was served again';
-      add(served, from.at, outage.to, { isOutage: true, clock: 'client and node' });
+      for (const { name, at, isNode } of [...moments, { name: served, at: outage.to, isNode: false }]) {
+        add(name, from.at, at, { isOutage: true, clock: clockOf(from.isNode, isNode) });
+        from = { at, isNode };
+      }
     } else if (serves !== undefined && serves > outage.from && serves < outage.to) {
       add('until the other node is seen to serve', outage.from, serves, {
         isOutage: true,
@@ -202,27 +201,42 @@ export function phasesOf(record: DrillRecord): Phase[] {
 const momentOf = ({ milestones = [] }: DrillRecord, wanted: MilestoneName): number | undefined =>
   milestones.find(({ name }) => name === wanted)?.seen?.at;
 
-/** What the nodes saw while not every client was served, in the order of time. */
+function clockOf(isNodeBefore: boolean, isNodeAfter: boolean): Phase['clock'] {
+  if (isNodeBefore !== isNodeAfter) return 'client and node';
+  return isNodeBefore ? 'node' : 'client';
+}
+
+/**
+ * What the nodes saw while not every client was served, in the order of time. Once the database is up and the balancer's probe is answered, nothing is missing
+ * but that the balancer notices: what is left until a client gets through is its time. It may be all of the outage that is left.
+ */
 function momentsWithin(
   milestones: readonly Milestone[],
   { from, to }: { from: number; to: number },
-): { name: MilestoneName; at: number }[] {
-  return milestones
-    .flatMap(({ name, seen }) => (seen?.node === undefined ? [] : [{ name, at: seen.at }]))
-    .filter(({ name, at }) => name !== 'redundant' && at > from && at < to)
+): { name: string; at: number; isNode: boolean }[] {
+  const within = milestones
+    .flatMap(({ name, seen }) => (seen === undefined ? [] : [{ name, at: seen.at, isNode: seen.node !== undefined }]))
+    .filter(({ name, at, isNode }) => name !== 'redundant' && at > from && (isNode ? at < to : at <= to))
     .sort((one, other) => one.at - other.at);
+  const nodes = within.filter(({ isNode }) => isNode);
+  const up = nodes.findLast(({ name }) => name === 'databaseUp' || name === 'probeAnswered')?.at ?? Infinity;
+  const client = within.find(({ name, at }) => name === 'firstWrite' && at > up);
+  const seen = client === undefined ? nodes : [...nodes, client].sort((one, other) => one.at - other.at);
+  return seen.map(({ name, ...moment }) => ({ name: UNTIL[name], ...moment }));
 }
 
 const UNTIL: Record<MilestoneName, string> = {
   detected: 'until the loss is detected',
+  ordered: 'until the fencing is ordered',
+  delayed: 'until the fencing delay is over',
   fenced: 'until the lost node is fenced',
   released: 'until DRBD lets writes go on',
   promoted: 'until DRBD is promoted',
   mounted: 'until the file system is mounted',
   recovered: 'until InnoDB has recovered',
   databaseUp: 'until the database is up',
-  probeAnswered: "until the load balancer's probe is answered",
-  firstWrite: 'until the first write is acknowledged',
+  probeAnswered: "until the responder of the load balancer's probe runs",
+  firstWrite: 'until the load balancer leads clients there',
   redundant: 'until both copies are current again',
 };
 
