@@ -1,6 +1,6 @@
 import type { StepRecord, VerdictCheck } from '../step';
 import { faultOutage } from '../verdict/judge-writes';
-import { sustainedSince, type ClassTimes } from '../verdict/service-times';
+import { sustainedSince, type ClassTimes, type Outage } from '../verdict/service-times';
 import {
   commitRate,
   describeSamples,
@@ -130,15 +130,24 @@ function figures(record: DrillRecord): string {
     [
       'Without service in all',
       `${unavailableSeconds} s`,
-      `${counts.outages} ${counts.outages === 1 ? 'outage' : 'outages'}${voidSeconds === 0 ? '' : `; the probe cannot vouch for ${voidSeconds} s`}`,
+      `± ${uncertaintyOf(outages, counts.outages, times.resolutionSeconds)} s, ${counts.outages} ${counts.outages === 1 ? 'outage' : 'outages'}${voidSeconds === 0 ? '' : `; the probe cannot vouch for ${voidSeconds} s`}`,
     ],
   ];
   if (isRead) tiles.push(['Rows that nobody wrote', String(counts.unexpected), `${counts.duplicates} rows twice`]);
   if (steady !== undefined && faultAt !== undefined) {
-    tiles.push(['Steady service after', formatDuration(steady - faultAt), 'since the fault was ordered']);
+    tiles.push([
+      'Steady service after',
+      formatDuration(steady - faultAt),
+      `± ${times.resolutionSeconds} s, since the fault was ordered`,
+    ]);
   }
-  if (whole !== undefined && faultAt !== undefined) {
-    tiles.push(['Whole pair after', formatDuration(Date.parse(whole) - faultAt), 'both copies current again']);
+  const redundant = record.milestones?.find(({ name }) => name === 'redundant')?.seen;
+  if (redundant !== undefined && faultAt !== undefined) {
+    const error = `± ${Math.ceil(redundant.errorMs)} ms, by the log of ${redundant.node ?? 'a node'}`;
+    tiles.push(['Both copies current after', formatDuration(redundant.at - faultAt), error]);
+  } else if (whole !== undefined && faultAt !== undefined) {
+    const note = 'both copies current again, as the drill saw it: up to a second late';
+    tiles.push(['Whole pair after', formatDuration(Date.parse(whole) - faultAt), note]);
   }
   return element(
     'dl',
@@ -154,6 +163,14 @@ function figures(record: DrillRecord): string {
       )
       .join(''),
   );
+}
+
+/** Each outage may have been so much longer or shorter; those that are not listed count with the probe's own resolution. */
+function uncertaintyOf(outages: readonly Outage[], count: number, resolutionSeconds: number): number {
+  const listed = outages.reduce((sum, outage) => sum + outage.resolutionSeconds, 0);
+  // Without any there may be one that is too short to be seen.
+  const others = Math.max(count, 1) - outages.length;
+  return Math.round((listed + others * resolutionSeconds) * 100) / 100;
 }
 
 interface Cell {

@@ -47,6 +47,16 @@ describe('the page of a drill', () => {
     expect(page).not.toContain('Rows that nobody wrote');
   });
 
+  it('tells of every time how exact it is', () => {
+    const heard = renderDrillPage(specimenDrill({ milestones: specimenMilestones() }));
+    const silent = renderDrillPage(specimenDrill());
+
+    expect(heard).toMatch(/Without service in all<\/dt><dd>[\d.]+ s<small>± 1\.1 s, 1 outage</);
+    expect(heard).toMatch(/Steady service after<\/dt><dd>[^<]+<small>± 1\.1 s, since the fault was ordered</);
+    expect(heard).toMatch(/Both copies current after<\/dt><dd>55 s<small>± 3 ms, by the log of hadb02</);
+    expect(silent).toMatch(/Whole pair after<\/dt><dd>[^<]+<small>both copies current again, as the drill saw it/);
+  });
+
   it('tells how many rows are lost, however few of them are named', () => {
     expect(renderDrillPage(shortenedDrill())).toMatch(/Acknowledged rows lost<\/dt><dd>140</);
   });
