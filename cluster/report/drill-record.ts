@@ -161,41 +161,52 @@ export function phasesOf(record: DrillRecord): Phase[] {
   const serves = endOf(steps, 'take-over');
   const sustained = outage === undefined ? undefined : sustainedSince(entries, outage.to);
   if (outage !== undefined) {
-    add('from the order to the last acknowledged write', faultAt, outage.from, { isOutage: false, clock: 'client' });
+    add(PHASES.order, faultAt, outage.from, { isOutage: false, clock: 'client' });
     const moments = momentsWithin(record.milestones ?? [], outage);
     if (moments.length > 0) {
       let from: { at: number; isNode: boolean } = { at: outage.from, isNode: false };
-      const served = outage.ended === true ? 'until every client is served again' : 'not every client was served again';
+      const served = outage.ended === true ? PHASES.served : PHASES.notServed;
       for (const { name, at, isNode } of [...moments, { name: served, at: outage.to, isNode: false }]) {
         add(name, from.at, at, { isOutage: true, clock: clockOf(from.isNode, isNode) });
         from = { at, isNode };
       }
     } else if (serves !== undefined && serves > outage.from && serves < outage.to) {
-      add('until the other node is seen to serve', outage.from, serves, {
+      add(PHASES.seenToServe, outage.from, serves, {
         isOutage: true,
         clock: 'client and workflow',
       });
-      add('until every client is served through the load balancer', serves, outage.to, {
+      add(PHASES.servedThroughBalancer, serves, outage.to, {
         isOutage: true,
         clock: 'client and workflow',
       });
     } else {
-      const name = outage.ended === true ? 'until every client is served again' : 'not every client was served again';
+      const name = outage.ended === true ? PHASES.served : PHASES.notServed;
       add(name, outage.from, outage.to, { isOutage: true, clock: 'client' });
     }
-    add('until every client is answered steadily', outage.to, sustained, { isOutage: false, clock: 'client' });
+    add(PHASES.steady, outage.to, sustained, { isOutage: false, clock: 'client' });
   }
   const whole = endOf(steps, 'healthy');
   const since = sustained ?? outage?.to ?? serves ?? faultAt;
   const redundant = momentOf(record, 'redundant');
   const isRedundant = redundant !== undefined && since !== undefined && redundant > since;
   if (isRedundant) add(UNTIL.redundant, since, redundant, { isOutage: false, clock: 'client and node' });
-  add('until the pair is whole again', isRedundant ? redundant : since, whole, {
+  add(PHASES.whole, isRedundant ? redundant : since, whole, {
     isOutage: false,
     clock: isRedundant ? 'node and workflow' : 'client and workflow',
   });
   return phases;
 }
+
+/** Those that end otherwise. */
+export const PHASES = {
+  order: 'from the order to the last acknowledged write',
+  seenToServe: 'until the other node is seen to serve',
+  servedThroughBalancer: 'until every client is served through the load balancer',
+  served: 'until every client is served again',
+  notServed: 'not every client was served again',
+  steady: 'until every client is answered steadily',
+  whole: 'until the pair is whole again',
+} as const;
 
 /** By our clock; undefined where it was not seen. */
 const momentOf = ({ milestones = [] }: DrillRecord, wanted: MilestoneName): number | undefined =>
@@ -225,7 +236,8 @@ function momentsWithin(
   return seen.map(({ name, ...moment }) => ({ name: UNTIL[name], ...moment }));
 }
 
-const UNTIL: Record<MilestoneName, string> = {
+/** Phases that end with a moment of the failover. */
+export const UNTIL: Record<MilestoneName, string> = {
   detected: 'until the loss is detected',
   ordered: 'until the fencing is ordered',
   delayed: 'until the fencing delay is over',

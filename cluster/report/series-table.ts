@@ -1,5 +1,6 @@
 import { DRILL_OUTCOMES, type DrillOutcome } from './drill-record';
 import { lostRowsOf, type JournalEntry } from './journal-schema';
+import { phaseTable, type SeriesPhase } from './series-phases';
 
 /** What a series of drills has shown, by kind. */
 
@@ -13,6 +14,8 @@ export interface SeriesDrill {
   /** RTO in seconds; 0 when no outage was noticed, null when none could be. */
   newConnections: number | null;
   existingSessions: number | null;
+  /** From the order of its fault to a whole pair; none where none was judged. */
+  phases: SeriesPhase[];
 }
 
 /** What every drill judges by the roles that both nodes were heard to have. */
@@ -30,6 +33,7 @@ export function seriesDrillOf({ hadb }: Pick<JournalEntry, 'hadb'>): SeriesDrill
     twoPrimaries: twoPrimariesOf(verdict?.checks ?? []),
     newConnections: rto(writes?.newConnections),
     existingSessions: rto(writes?.existingSessions),
+    phases: judged ? hadb.phases.map(({ name, seconds }) => ({ name, seconds })) : [],
   };
 }
 
@@ -49,6 +53,7 @@ export const unreportedDrill = (kind: string, outcome: DrillOutcome): SeriesDril
   twoPrimaries: 'unknown',
   newConnections: null,
   existingSessions: null,
+  phases: [],
 });
 
 export const isDrillOutcome = (word: string): word is DrillOutcome => DRILL_OUTCOMES.some((known) => known === word);
@@ -124,6 +129,11 @@ export function renderMarkdownTable(head: readonly string[], rows: readonly (rea
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
+export function renderPhaseTable(drills: readonly SeriesDrill[]): string {
+  const { head, rows } = phaseTable(drills);
+  return renderMarkdownTable(head, rows);
+}
+
 export interface SeriesReport {
   seed: number;
   rounds: number;
@@ -151,6 +161,8 @@ export function renderSeriesReport(report: SeriesReport): string {
     `Host: ${host}.`,
     '',
     renderMarkdownTable(SERIES_HEAD, seriesRows(drills)),
+    '',
+    renderPhaseTable(drills),
   ].join('\n');
 }
 
