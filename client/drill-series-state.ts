@@ -32,6 +32,7 @@ const EndedDrill = z.object({
     twoPrimaries: z.enum(['never', 'seen', 'unknown']),
     newConnections: seconds,
     existingSessions: seconds,
+    phases: z.array(z.object({ name: z.string(), seconds: z.number() })).default([]),
   }),
   versions: z.array(z.string()),
 });

@@ -43,6 +43,11 @@ export interface StepOutcome {
   verified?: string;
   /** Deviations of a built cluster from its specification; reported, never put right silently. */
   drift?: string[];
+  /**
+   * When a move that a drill measures from was sent: ms since the epoch, by the worker's clock, with which the drill's ledger is kept. Absent where an earlier
+   * try has sent it.
+   */
+  movedAt?: number;
 }
 
 /** What an activity heartbeats (first detail) while it waits, for people who watch; unknown parts are left out. */

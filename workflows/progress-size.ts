@@ -85,13 +85,14 @@ function shortenStep(step: StepRecord, length: number): StepRecord {
 
 /** Evidence is a few hundred bytes by contract; this is the net below it. */
 export function shortenOutcome(outcome: StepOutcome, length: number): StepOutcome {
-  const { result, drift } = outcome;
+  const { result, drift, movedAt } = outcome;
   return {
     result,
     observed: shorten(outcome.observed, length),
     ...(outcome.done !== undefined && { done: shorten(outcome.done, length) }),
     ...(outcome.verified !== undefined && { verified: shorten(outcome.verified, length) }),
     ...(drift !== undefined && { drift: drift.slice(0, 20).map((deviation) => shorten(deviation, length)) }),
+    ...(movedAt !== undefined && { movedAt }),
   };
 }
 

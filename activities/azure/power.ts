@@ -39,6 +39,7 @@ export async function submitPowerOff(scope: AzureScope, options: { skipShutdown:
   if ((state === 'stopping' && !options.skipShutdown) || state === 'deallocating') {
     return { ...about, result: 'unchanged', poller: OBSERVE };
   }
+  const movedAt = Date.now();
   const poller = scope.arm.compute.virtualMachines.powerOff(scope.names.resourceGroup, about.name, {
     skipShutdown: options.skipShutdown,
   });
@@ -47,6 +48,7 @@ export async function submitPowerOff(scope: AzureScope, options: { skipShutdown:
     result: 'changed',
     done: options.skipShutdown ? 'cut the power' : 'shut down and powered off',
     poller: await poller.serialize(),
+    movedAt,
   };
 }
 

@@ -5,11 +5,13 @@ import { parseTableChecksum, renderTableChecksumSql, thingsTable } from '../../c
 import { HadbError } from '../../cluster/errors';
 import { parseAuditRead, renderAuditRead } from '../../cluster/node/audit-read';
 import { parseClock, renderClockRead } from '../../cluster/logs/clock';
+import { milestonesOf } from '../../cluster/logs/milestones';
 import { parseRole, renderRoleRead } from '../../cluster/node/role-read';
 import type { StepContext, StepOutcome, VerdictCheck } from '../../cluster/step';
 import { auditCluster, type AuditedNode } from '../../cluster/verdict/audit-cluster';
 import { auditLogs } from '../../cluster/verdict/audit-logs';
 import type { TableRead } from '../../cluster/verdict/audit-table';
+import { redundancyCheck } from '../../cluster/verdict/redundancy';
 import { messageOf } from '../../processes/error-message';
 import { within } from '../node/waiting';
 import { readClocks, readLogs, type NodeLogDependencies } from './node-logs';
@@ -65,8 +67,10 @@ export function createAuditActivities(dependencies: AuditDependencies) {
       }
     },
 
-    /** Of the logs that were fetched last. */
-    async auditLogs(step: DrillStep & { kind: string; since: number }): Promise<Audit> {
+    /** Of the logs that were fetched last; `faultAt` and `wholeAt` (ms since the epoch, our clock) as `RedundancySeen` has them. */
+    async auditLogs(
+      step: DrillStep & { kind: string; since: number; faultAt?: number; wholeAt?: number },
+    ): Promise<Audit> {
       const directory = writers.directory(step.drill);
       const clocks = readClocks(directory);
       const offset = (node: string) => clocks.findLast((reading) => reading.node === node)?.offsetMs ?? 0;
@@ -74,7 +78,17 @@ export function createAuditActivities(dependencies: AuditDependencies) {
         directory,
         step.specification.nodes.map(({ name }) => name),
       );
-      return outcomeOf([auditLogs(logs, { kind: step.kind, since: (node) => step.since + offset(node) })]);
+      const { faultAt, wholeAt, specification } = step;
+      const alarms = auditLogs(logs, { kind: step.kind, since: (node) => step.since + offset(node) });
+      if (faultAt === undefined) return outcomeOf([alarms]);
+      const milestones = milestonesOf({
+        logs: logs.flatMap((read) => (read.silent === undefined ? [read.log] : [])),
+        clocks,
+        faultAt,
+        until: Date.now(),
+      });
+      const seen = { milestones, faultAt, ...(wholeAt !== undefined && { wholeAt }) };
+      return outcomeOf([alarms, redundancyCheck(seen, { limitSeconds: specification.slo.redundancySeconds })]);
     },
 
     /** The article's table at whichever node is primary, twice: whether somebody writes to it is told. Errors: QueryFailed without one primary, CommandFailed. */

@@ -10,12 +10,12 @@ import {
 import { renderRelease } from '../../cluster/node/roles';
 import { renderStandbyOff, renderStandbyOn, renderStandbyRead } from '../../cluster/node/standby-moves';
 import type { StepContext, StepOutcome } from '../../cluster/step';
-import type { NodeSessions } from '../connections/node-session';
+import type { NodeSession, NodeSessions } from '../connections/node-session';
 import { describeCluster, observeCluster } from '../node/cluster-state';
 import { pairOf } from '../node/dependencies';
 import { makeMove, readRuntime, stopLimitMs } from '../node/runtime';
 import { waitUntil } from '../node/waiting';
-import { performStep, type NodeStep } from '../step';
+import { performStep, type NodeStep, type Plan } from '../step';
 import { describeLeftFault } from '../../cluster/recovery/findings';
 import type { FaultInjector } from './fault-injector';
 import { readLeftFaults, readLeftLinks } from './left-faults';
@@ -73,7 +73,7 @@ export function createClusterMoveActivities({ sessions, faults, settling = SETTL
     async movePrimary(step: NodeStep): Promise<StepOutcome> {
       const { peer } = pairOf(step, step.node);
       const session = await sessions.open(step, step.node);
-      return performStep(session, step, {
+      return performTimedStep(session, step, {
         observe: async () => ({
           cluster: await observeCluster(session, step),
           constraints: await readConstraints(session),
@@ -111,7 +111,7 @@ export function createClusterMoveActivities({ sessions, faults, settling = SETTL
       const { peer } = pairOf(step, step.node);
       const session = await sessions.open(step, step.node);
       const { node } = step;
-      return performStep(session, step, {
+      return performTimedStep(session, step, {
         observe: async () => ({
           standby: (await session.read(renderStandbyRead({ node }))).stdout.trim(),
           isTimed: (await readLeftFaults(session)).some(({ fault }) => fault === 'standby'),
@@ -138,7 +138,7 @@ export function createClusterMoveActivities({ sessions, faults, settling = SETTL
     async stopPacemaker(step: NodeStep): Promise<StepOutcome> {
       const { peer } = pairOf(step, step.node);
       const session = await sessions.open(step, step.node);
-      return performStep(session, step, {
+      return performTimedStep(session, step, {
         observe: async () => (await session.read(renderPacemakerRead())).stdout.trim(),
         isDone: (state) => state === 'stopped',
         describe: (state) => `Pacemaker ${state}`,
@@ -242,6 +242,19 @@ export function createClusterMoveActivities({ sessions, faults, settling = SETTL
       });
     },
   };
+}
+
+/** As `performStep`, with the time at which the move was sent: a drill counts from it. */
+async function performTimedStep<Seen>(session: NodeSession, step: NodeStep, plan: Plan<Seen>): Promise<StepOutcome> {
+  let movedAt: number | undefined;
+  const outcome = await performStep(session, step, {
+    ...plan,
+    act: (seen) => {
+      movedAt = Date.now();
+      return plan.act(seen);
+    },
+  });
+  return movedAt === undefined ? outcome : { ...outcome, movedAt };
 }
 
 const isMove = (id: string): boolean => id.startsWith('cli-');

@@ -83,8 +83,11 @@ export function createFaultActivities(dependencies: FaultDependencies) {
     async orderShutdown(step: NodeStep): Promise<StepOutcome> {
       const session = await sessions.open(step, step.node);
       const fault = { fault: 'shutdown' } as const;
-      const { observed } = await breakNode(session, { ...step, role: 'Primary', fault });
-      return { result: 'changed', observed, done: describeFault(fault) };
+      return {
+        result: 'changed',
+        ...(await breakNode(session, { ...step, role: 'Primary', fault })),
+        done: describeFault(fault),
+      };
     },
 
     /** Takes a fault back before its timer does; one that ended with its machine needs nothing. May come twice. */
@@ -119,7 +122,7 @@ export function createFaultActivities(dependencies: FaultDependencies) {
       const at = Date.now();
       await faults.freeze(vmId, step.seconds);
       const done = `froze the machine for ${step.seconds} s; it goes on by itself`;
-      return { result: 'changed', observed: `vmId ${vmId}; ${describeCluster(cluster)}`, done, at };
+      return { result: 'changed', observed: `vmId ${vmId}; ${describeCluster(cluster)}`, done, at, movedAt: at };
     },
 
     /** Lets a frozen machine go on; one that is off needs nothing. Errors: NotReady. */
@@ -145,6 +148,7 @@ export function createFaultActivities(dependencies: FaultDependencies) {
     const session = await sessions.open(step, node);
     const guard = renderNetworkFaultGuard({ node, peer: peer.name, vmId: own.vmId, role });
     await makeMove(session, { ...step, step: `${step.step}/guard` }, guard);
+    const movedAt = Date.now();
     await links.put({
       id,
       from: own.vmId,
@@ -159,6 +163,7 @@ export function createFaultActivities(dependencies: FaultDependencies) {
       result: 'changed',
       observed: `${node} (vmId ${own.vmId}) was ${role} in a pair that was whole`,
       done,
+      movedAt,
     };
   }
 
@@ -177,11 +182,12 @@ export function createFaultActivities(dependencies: FaultDependencies) {
   async function breakNode(
     session: NodeSession,
     step: NodeStep & { role: DrillRole; fault: NodeFault },
-  ): Promise<Pick<StepOutcome, 'observed'>> {
+  ): Promise<Pick<StepOutcome, 'observed' | 'movedAt'>> {
     const { peer } = pairOf(step, step.node);
     const { vmId } = await power(step);
+    const movedAt = Date.now();
     await makeMove(session, step, renderFault(step.fault, { node: step.node, peer: peer.name, vmId, role: step.role }));
-    return { observed: `${step.node} (vmId ${vmId}) was ${step.role} in a pair that was whole` };
+    return { observed: `${step.node} (vmId ${vmId}) was ${step.role} in a pair that was whole`, movedAt };
   }
 }
 

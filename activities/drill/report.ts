@@ -113,7 +113,7 @@ export function createReportActivities({ writers, sessions, reports }: ReportDep
             workflow: workflow.workflowId,
             ...(writes !== undefined && {
               longestOutageSeconds: String(writes.longestOutageSeconds),
-              lost: String(writes.lost.length),
+              lost: String(writes.counts.lost),
             }),
           }),
         ),
@@ -225,6 +225,7 @@ function settingsOf({
     'loadBalancer.probeIntervalSeconds': loadBalancer.probeIntervalSeconds,
     'slo.hardFailoverSeconds': slo.hardFailoverSeconds,
     'slo.softFailoverSeconds': slo.softFailoverSeconds,
+    'slo.redundancySeconds': slo.redundancySeconds,
   };
   return Object.entries(values).map(([name, value]) => ({ name, value: String(value) }));
 }

@@ -5,7 +5,7 @@ import { HadbError } from '../../cluster/errors';
 import { publicHostName } from '../../cluster/ids';
 import type { StepContext, StepOutcome, Verdict } from '../../cluster/step';
 import { areSameRows, judgeWrites, type Row, type WritesReport } from '../../cluster/verdict/judge-writes';
-import type { ClassTimes } from '../../cluster/verdict/service-times';
+import type { ClassTimes, Outage } from '../../cluster/verdict/service-times';
 import { countEntries, describeCounts, type LedgerCounts } from '../../cluster/verdict/write-ledger';
 import type { NodeSessions } from '../connections/node-session';
 import { readRuntime } from '../node/runtime';
@@ -33,7 +33,7 @@ const PACE = {
 const LIFETIME_MS = 2 * 3_600_000;
 /** Acknowledged writes in a row, of all writers, that count as a working database: two seconds of them, for promotions flap. */
 const STEADY = 20 * PACE.writers.length;
-/** Of what a list in a result is cut to: all of it is in the ledger. */
+/** What a list in a result is cut to, beside its count: all of it is in the ledger. */
 const MOST_LISTED = 100;
 
 export function createWriterActivities(dependencies: WriterDependencies) {
@@ -143,17 +143,24 @@ export function createWriterActivities(dependencies: WriterDependencies) {
 
 function shortened(report: Omit<WritesReport, 'verdict'>): Omit<WritesReport, 'verdict'> {
   const cut = <Item>(list: readonly Item[]): Item[] => list.slice(0, MOST_LISTED);
-  const cutClass = (times: ClassTimes): ClassTimes => ({ ...times, outages: cut(times.outages) });
+  const cutClass = (times: ClassTimes): ClassTimes => ({ ...times, outages: longest(times.outages) });
   return {
     ...report,
     lost: cut(report.lost),
     unexpected: cut(report.unexpected),
     duplicates: cut(report.duplicates),
-    outages: cut(report.outages),
+    outages: longest(report.outages),
     newConnections: cutClass(report.newConnections),
     existingSessions: cutClass(report.existingSessions),
   };
 }
+
+/** In the order of time; of many flaps the short ones are left out. */
+const longest = (outages: readonly Outage[]): Outage[] =>
+  [...outages]
+    .sort((one, other) => other.seconds - one.seconds)
+    .slice(0, MOST_LISTED)
+    .sort((one, other) => one.from - other.from);
 
 /** Rows, or why there are none. */
 interface FinalRead {

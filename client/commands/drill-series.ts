@@ -6,6 +6,7 @@ import type { DrillOutcome } from '../../cluster/report/drill-record';
 import {
   placeSeriesReport,
   renderMarkdownTable,
+  renderPhaseTable,
   renderSeriesReport,
   SERIES_HEAD,
   SERIES_MARKERS,
@@ -274,6 +275,7 @@ function withTable({ state, plan }: Series, result: CommandResult): CommandResul
       drills,
       left: plan.slice(drills.length),
       table: renderMarkdownTable(SERIES_HEAD, seriesRows(drills)),
+      phases: renderPhaseTable(drills),
     },
   };
 }

@@ -54,8 +54,9 @@ export interface SeriesResult {
   drills: readonly (SeriesDrill & { workflowId: string; summary: string })[];
   /** Kinds that were not made, in their order. */
   left: readonly string[];
-  /** As Markdown. */
+  /** As Markdown: the outages, and where their time went. */
   table: string;
+  phases: string;
 }
 
 /** How many steps ended in which way: "12 changed, 30 unchanged". */

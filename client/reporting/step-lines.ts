@@ -103,7 +103,10 @@ export function resultLines(result: CommandResult, paint: Paint): string[] {
   for (const warning of result.progress?.warnings ?? []) lines.push(`  ${paint('yellow', '!')} ${warning}`);
   const report = result.progress?.steps.findLast(isReport)?.outcome?.done;
   if (report !== undefined) lines.push(paint('dim', `  ${report}`));
-  if (result.series !== undefined) lines.push('', ...result.series.table.split('\n'), '');
+  if (result.series !== undefined) {
+    const { table, phases } = result.series;
+    lines.push('', ...table.split('\n'), '', ...phases.split('\n'), '');
+  }
   for (const file of result.files ?? []) lines.push(paint('dim', `  wrote ${file}`));
   if (result.progress !== undefined) lines.push(paint('dim', `  ${describeCounts(result.progress)}`));
   if (result.run?.url !== undefined) lines.push(paint('dim', `  ${result.run.url}`));

@@ -4,13 +4,15 @@ import type { LogEntry, NodeLog } from './node-log';
 /** The moments of a failover, in their usual order. Not every fault brings every one of them. */
 export const MILESTONES = {
   detected: 'loss detected',
+  ordered: 'fencing ordered',
+  delayed: 'fencing delay over',
   fenced: 'lost node fenced',
   released: 'DRBD lets writes go on',
   promoted: 'DRBD promoted',
   mounted: 'file system mounted',
   recovered: 'InnoDB recovered',
   databaseUp: 'database up',
-  probeAnswered: "load balancer's probe answered",
+  probeAnswered: "responder of the load balancer's probe started",
   firstWrite: 'first write acknowledged',
   redundant: 'both copies current again',
 } as const;
@@ -46,9 +48,11 @@ type Line = LogEntry & { node: string; ours: OurTime };
 export function milestonesOf(drill: DrillLogs): Milestone[] {
   const lines = linesOf(drill);
   const takeOver = takeOverOf(lines);
+  const fenced = lines.find(isFenced);
   const seen: Record<MilestoneName, SeenMoment | undefined> = {
     detected: momentOf(lines.find(isDetection)),
-    fenced: momentOf(lines.find(isFenced)),
+    ...fencingOf(lines, fenced),
+    fenced: momentOf(fenced),
     released: momentOf(lines.find(isReleased)),
     ...takeOver,
     // Before the server is up or after it, as the configuration has it; not after it has done its work.
@@ -84,6 +88,26 @@ function momentOf(line: Line | undefined): SeenMoment | undefined {
 
 const says = (by: RegExp, pattern: RegExp) => (line: Line) => by.test(line.by) && pattern.test(line.message);
 
+/**
+ * The try that has succeeded in the end, on the node that has made it: each try is ordered and waits anew. Pacemaker says how long it waits, and nothing when
+ * the wait is over; a fencing that did not wait has none.
+ */
+function fencingOf(
+  lines: readonly Line[],
+  fenced: Line | undefined,
+): Record<'ordered' | 'delayed', SeenMoment | undefined> {
+  if (fenced === undefined) return { ordered: undefined, delayed: undefined };
+  const own = lines.slice(0, lines.indexOf(fenced)).filter(({ node }) => node === fenced.node);
+  const ordered = own.findLastIndex(isFencingOrdered);
+  const wait = own.slice(Math.max(0, ordered)).findLast(isDelayed);
+  const begun = momentOf(wait);
+  const seconds = Number(DELAY.exec(wait?.message ?? '')?.[1]);
+  return {
+    ordered: momentOf(own[ordered]),
+    delayed: begun === undefined ? undefined : { ...begun, at: begun.at + seconds * 1000 },
+  };
+}
+
 const KERNEL = /^kernel$/;
 const DATABASE = /^(?:mariadbd|mysqld)$/;
 const CONTROLLER = /^pacemaker-controld$/;
@@ -100,6 +124,9 @@ const isFenced = says(
   /^pacemaker-(?:fenced|controld)$/,
   /(?:Operation '(?:off|reboot)' targeting|Peer \S+ was terminated).*: OK\b/,
 );
+const isFencingOrdered = says(/^pacemaker-fenced$/, /Requesting that \S+ perform '(?:off|reboot)' action targeting/);
+const DELAY = /Delaying '(?:off|reboot)' action\b.* for (\d+)s\b/;
+const isDelayed = says(/^pacemaker-fenced$/, DELAY);
 /** 8.4: `susp( 1 -> 0 )`; 9: `susp-fen( yes -> no )`. */
 const isReleased = says(KERNEL, /drbd.*\bsusp(?:-\w+)?\( (?:1|yes) -> (?:0|no) \)/);
 const isPromotion = says(KERNEL, /drbd.*\brole\( Secondary -> Primary \)/);
@@ -112,6 +139,7 @@ const isRecoveryBegun = says(DATABASE, /Starting (?:XA )?crash recovery/);
 const isInnodbOpen = says(DATABASE, /InnoDB: log sequence number \d+; transaction id|InnoDB initialization has ended/);
 /** MySQL's X plugin says something like it earlier. */
 const isDatabaseUp = says(DATABASE, /\/(?:mariadbd|mysqld): ready for connections/);
+/** That is the responder's start: the balancer notices it up to an interval later, and nobody but the clients tells when. */
 const isProbeAnswered = says(CONTROLLER, /Result of start operation for lb_mysql on \S+: ok\b/);
 
 /** Back from the last server that came up: what happened on its node before that was for it. */

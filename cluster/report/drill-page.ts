@@ -1,6 +1,6 @@
 import type { StepRecord, VerdictCheck } from '../step';
 import { faultOutage } from '../verdict/judge-writes';
-import { sustainedSince, type ClassTimes } from '../verdict/service-times';
+import { sustainedSince, type ClassTimes, type Outage } from '../verdict/service-times';
 import {
   commitRate,
   describeSamples,
@@ -110,8 +110,7 @@ const isWithoutFencing = ({ settings }: DrillRecord): boolean =>
 /** What a reader wants first. Nothing is shown that was not measured. */
 function figures(record: DrillRecord): string {
   if (record.entries.length === 0) return '';
-  const { lost, acknowledged, outages, unavailableSeconds, unexpected, duplicates, voidSeconds, ...times } =
-    figuresOf(record);
+  const { counts, acknowledged, outages, unavailableSeconds, voidSeconds, ...times } = figuresOf(record);
   const { faultAt, limitSeconds, steps: list } = record;
   const outage = faultOutage(outages, faultAt);
   const isRead = wasRead(record);
@@ -127,19 +126,28 @@ function figures(record: DrillRecord): string {
   const tiles: [string, string, string][] = [
     ['Outage for new connections (RTO)', ...recovery(times.newConnections)],
     ['Outage for existing sessions (RTO)', ...recovery(times.existingSessions)],
-    ['Acknowledged rows lost', isRead ? String(lost.length) : 'not known', `of ${acknowledged} acknowledged`],
+    ['Acknowledged rows lost', isRead ? String(counts.lost) : 'not known', `of ${acknowledged} acknowledged`],
     [
       'Without service in all',
       `${unavailableSeconds} s`,
-      `${outages.length} ${outages.length === 1 ? 'outage' : 'outages'}${voidSeconds === 0 ? '' : `; the probe cannot vouch for ${voidSeconds} s`}`,
+      `± ${uncertaintyOf(outages, counts.outages, times.resolutionSeconds)} s, ${counts.outages} ${counts.outages === 1 ? 'outage' : 'outages'}${voidSeconds === 0 ? '' : `; the probe cannot vouch for ${voidSeconds} s`}`,
     ],
   ];
-  if (isRead) tiles.push(['Rows that nobody wrote', String(unexpected.length), `${duplicates.length} rows twice`]);
+  if (isRead) tiles.push(['Rows that nobody wrote', String(counts.unexpected), `${counts.duplicates} rows twice`]);
   if (steady !== undefined && faultAt !== undefined) {
-    tiles.push(['Steady service after', formatDuration(steady - faultAt), 'since the fault was ordered']);
+    tiles.push([
+      'Steady service after',
+      formatDuration(steady - faultAt),
+      `± ${times.resolutionSeconds} s, since the fault was ordered`,
+    ]);
   }
-  if (whole !== undefined && faultAt !== undefined) {
-    tiles.push(['Whole pair after', formatDuration(Date.parse(whole) - faultAt), 'both copies current again']);
+  const redundant = record.milestones?.find(({ name }) => name === 'redundant')?.seen;
+  if (redundant !== undefined && faultAt !== undefined) {
+    const error = `± ${Math.ceil(redundant.errorMs)} ms, by the log of ${redundant.node ?? 'a node'}`;
+    tiles.push(['Both copies current after', formatDuration(redundant.at - faultAt), error]);
+  } else if (whole !== undefined && faultAt !== undefined) {
+    const note = 'both copies current again, as the drill saw it: up to a second late';
+    tiles.push(['Whole pair after', formatDuration(Date.parse(whole) - faultAt), note]);
   }
   return element(
     'dl',
@@ -155,6 +163,14 @@ function figures(record: DrillRecord): string {
       )
       .join(''),
   );
+}
+
+/** Each outage may have been so much longer or shorter; those that are not listed count with the probe's own resolution. */
+function uncertaintyOf(outages: readonly Outage[], count: number, resolutionSeconds: number): number {
+  const listed = outages.reduce((sum, outage) => sum + outage.resolutionSeconds, 0);
+  // Without any there may be one that is too short to be seen.
+  const others = Math.max(count, 1) - outages.length;
+  return Math.round((listed + others * resolutionSeconds) * 100) / 100;
 }
 
 interface Cell {
@@ -393,9 +409,10 @@ function latencies(record: DrillRecord): string {
 }
 
 function outageTable(record: DrillRecord, zero: number): string {
-  const { outages } = figuresOf(record);
+  const { outages, counts } = figuresOf(record);
   if (outages.length === 0)
     return paragraph(`No pause between acknowledged writes was long enough to count as an outage.`);
+  const shown = outages.length < counts.outages ? `The longest ${outages.length} of ${counts.outages}` : undefined;
   return table(
     ['outage', 'last acknowledgement', 'next write that was acknowledged', 'seconds'],
     outages.map(({ from, to, seconds, resolutionSeconds }, index) => [
@@ -404,6 +421,7 @@ function outageTable(record: DrillRecord, zero: number): string {
       numeric(since(to, zero)),
       numeric(`${seconds} ± ${resolutionSeconds}`),
     ]),
+    shown === undefined ? {} : { caption: shown },
   );
 }
 

@@ -161,68 +161,94 @@ export function phasesOf(record: DrillRecord): Phase[] {
   const serves = endOf(steps, 'take-over');
   const sustained = outage === undefined ? undefined : sustainedSince(entries, outage.to);
   if (outage !== undefined) {
-    add('from the order to the last acknowledged write', faultAt, outage.from, { isOutage: false, clock: 'client' });
+    add(PHASES.order, faultAt, outage.from, { isOutage: false, clock: 'client' });
     const moments = momentsWithin(record.milestones ?? [], outage);
     if (moments.length > 0) {
       let from: { at: number; isNode: boolean } = { at: outage.from, isNode: false };
-      for (const { name, at } of moments) {
-        add(UNTIL[name], from.at, at, { isOutage: true, clock: from.isNode ? 'node' : 'client and node' });
-        from = { at, isNode: true };
+      const served = outage.ended === true ? PHASES.served : PHASES.notServed;
+      for (const { name, at, isNode } of [...moments, { name: served, at: outage.to, isNode: false }]) {
+        add(name, from.at, at, { isOutage: true, clock: clockOf(from.isNode, isNode) });
+        from = { at, isNode };
       }
-      const served = outage.ended === true ? 'until every client is served again' : 'not every client was served again';
-      add(served, from.at, outage.to, { isOutage: true, clock: 'client and node' });
     } else if (serves !== undefined && serves > outage.from && serves < outage.to) {
-      add('until the other node is seen to serve', outage.from, serves, {
+      add(PHASES.seenToServe, outage.from, serves, {
         isOutage: true,
         clock: 'client and workflow',
       });
-      add('until every client is served through the load balancer', serves, outage.to, {
+      add(PHASES.servedThroughBalancer, serves, outage.to, {
         isOutage: true,
         clock: 'client and workflow',
       });
     } else {
-      const name = outage.ended === true ? 'until every client is served again' : 'not every client was served again';
+      const name = outage.ended === true ? PHASES.served : PHASES.notServed;
       add(name, outage.from, outage.to, { isOutage: true, clock: 'client' });
     }
-    add('until every client is answered steadily', outage.to, sustained, { isOutage: false, clock: 'client' });
+    add(PHASES.steady, outage.to, sustained, { isOutage: false, clock: 'client' });
   }
   const whole = endOf(steps, 'healthy');
   const since = sustained ?? outage?.to ?? serves ?? faultAt;
   const redundant = momentOf(record, 'redundant');
   const isRedundant = redundant !== undefined && since !== undefined && redundant > since;
   if (isRedundant) add(UNTIL.redundant, since, redundant, { isOutage: false, clock: 'client and node' });
-  add('until the pair is whole again', isRedundant ? redundant : since, whole, {
+  add(PHASES.whole, isRedundant ? redundant : since, whole, {
     isOutage: false,
     clock: isRedundant ? 'node and workflow' : 'client and workflow',
   });
   return phases;
 }
 
+/** Those that end otherwise. */
+export const PHASES = {
+  order: 'from the order to the last acknowledged write',
+  seenToServe: 'until the other node is seen to serve',
+  servedThroughBalancer: 'until every client is served through the load balancer',
+  served: 'until every client is served again',
+  notServed: 'not every client was served again',
+  steady: 'until every client is answered steadily',
+  whole: 'until the pair is whole again',
+} as const;
+
 /** By our clock; undefined where it was not seen. */
 const momentOf = ({ milestones = [] }: DrillRecord, wanted: MilestoneName): number | undefined =>
   milestones.find(({ name }) => name === wanted)?.seen?.at;
 
-/** What the nodes saw while not every client was served, in the order of time. */
+function clockOf(isNodeBefore: boolean, isNodeAfter: boolean): Phase['clock'] {
+  if (isNodeBefore !== isNodeAfter) return 'client and node';
+  return isNodeBefore ? 'node' : 'client';
+}
+
+/**
+ * What the nodes saw while not every client was served, in the order of time. Once the database is up and the balancer's probe is answered, nothing is missing
+ * but that the balancer notices: what is left until a client gets through is its time. It may be all of the outage that is left.
+ */
 function momentsWithin(
   milestones: readonly Milestone[],
   { from, to }: { from: number; to: number },
-): { name: MilestoneName; at: number }[] {
-  return milestones
-    .flatMap(({ name, seen }) => (seen?.node === undefined ? [] : [{ name, at: seen.at }]))
-    .filter(({ name, at }) => name !== 'redundant' && at > from && at < to)
+): { name: string; at: number; isNode: boolean }[] {
+  const within = milestones
+    .flatMap(({ name, seen }) => (seen === undefined ? [] : [{ name, at: seen.at, isNode: seen.node !== undefined }]))
+    .filter(({ name, at, isNode }) => name !== 'redundant' && at > from && (isNode ? at < to : at <= to))
     .sort((one, other) => one.at - other.at);
+  const nodes = within.filter(({ isNode }) => isNode);
+  const up = nodes.findLast(({ name }) => name === 'databaseUp' || name === 'probeAnswered')?.at ?? Infinity;
+  const client = within.find(({ name, at }) => name === 'firstWrite' && at > up);
+  const seen = client === undefined ? nodes : [...nodes, client].sort((one, other) => one.at - other.at);
+  return seen.map(({ name, ...moment }) => ({ name: UNTIL[name], ...moment }));
 }
 
-const UNTIL: Record<MilestoneName, string> = {
+/** Phases that end with a moment of the failover. */
+export const UNTIL: Record<MilestoneName, string> = {
   detected: 'until the loss is detected',
+  ordered: 'until the fencing is ordered',
+  delayed: 'until the fencing delay is over',
   fenced: 'until the lost node is fenced',
   released: 'until DRBD lets writes go on',
   promoted: 'until DRBD is promoted',
   mounted: 'until the file system is mounted',
   recovered: 'until InnoDB has recovered',
   databaseUp: 'until the database is up',
-  probeAnswered: "until the load balancer's probe is answered",
-  firstWrite: 'until the first write is acknowledged',
+  probeAnswered: "until the responder of the load balancer's probe runs",
+  firstWrite: 'until the load balancer leads clients there',
   redundant: 'until both copies are current again',
 };
 

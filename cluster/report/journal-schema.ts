@@ -13,6 +13,8 @@ const rows = z
   .nullable()
   .describe('Numbers of rows, at most 100 of them; null when the rows were not read at the end.');
 
+const count = z.int().min(0).nullable();
+
 const Provider = z.object({ type: z.literal('process'), path: z.string(), arguments: z.array(z.string()) });
 const Activity = z.object({
   type: z.enum(['probe', 'action']),
@@ -64,6 +66,10 @@ const Writes = z.object({
   unexpected: rows,
   duplicates: rows,
   recovered: z.int().min(0).nullable().describe('Never answered, and there at the end.'),
+  counts: z
+    .object({ lost: count, unexpected: count, duplicates: count, outages: z.int().min(0) })
+    .optional()
+    .describe('How many there are of what the lists name; null when the rows were not read. Absent in older journals.'),
   outageSeconds: seconds
     .nullable()
     .describe('RTO of whichever client was without service for longest; null when none was noticed.'),
@@ -80,9 +86,13 @@ const Writes = z.object({
   resolutionSeconds: seconds.describe('How exact these times are where the probe was not held up.'),
   voidSeconds: seconds.optional().describe('Time for which the probe cannot vouch: it was held up itself.'),
   lagMs: z.number().min(0).describe('Longest time for which the client itself was held up.'),
-  outages: z.array(z.object({ from: time, to: time, seconds })),
+  outages: z.array(z.object({ from: time, to: time, seconds })).describe('The longest 100 at most, in order of time.'),
 });
 export type JournalWrites = z.infer<typeof Writes>;
+
+/** Acknowledged rows that were missing; null when that is not known. */
+export const lostRowsOf = ({ counts, lost }: Pick<JournalWrites, 'counts' | 'lost'>): number | null =>
+  counts === undefined ? (lost?.length ?? null) : counts.lost;
 
 const NamedValue = z.object({ name: z.string(), value: z.string() });
 

@@ -178,7 +178,7 @@ function hypothesisOf({ passed, checks }: Verdict, kind: string, at: number): St
 
 function writesOf(record: DrillRecord): JournalWrites {
   const { faultAt, entries } = record;
-  const { attempts, acknowledged, unknown, lost, unexpected, duplicates, recovered, outages, ...rest } =
+  const { attempts, acknowledged, unknown, lost, unexpected, duplicates, recovered, counts, outages, ...rest } =
     figuresOf(record);
   const isRead = wasRead(record);
   const outage = faultOutage(outages, faultAt);
@@ -192,6 +192,12 @@ function writesOf(record: DrillRecord): JournalWrites {
     unexpected: isRead ? unexpected : null,
     duplicates: isRead ? duplicates : null,
     recovered: isRead ? recovered : null,
+    counts: {
+      lost: isRead ? counts.lost : null,
+      unexpected: isRead ? counts.unexpected : null,
+      duplicates: isRead ? counts.duplicates : null,
+      outages: counts.outages,
+    },
     outageSeconds: outage?.seconds ?? null,
     unavailableSeconds: rest.unavailableSeconds,
     sustainedSeconds: steady === undefined ? null : seconds(steady - (faultAt ?? outage?.from ?? steady)),

@@ -1,4 +1,4 @@
-import type { JournalEntry } from './journal-schema';
+import { lostRowsOf, type JournalEntry } from './journal-schema';
 
 /** Every metric of hadb's own that a worker exposes; `docs/monitoring.md` is generated from this table, and dashboard and alert rules name no other. */
 
@@ -22,8 +22,7 @@ export const METRICS = {
   hadb_drill_lost_writes: {
     kind: 'gauge',
     labels: ['cluster', 'kind'],
-    meaning:
-      'acknowledged writes that were missing after that drill, at most 100 of them; absent when the rows were not read',
+    meaning: 'acknowledged writes that were missing after that drill; absent when the rows were not read',
   },
   hadb_drill_last_success_timestamp_seconds: {
     kind: 'gauge',
@@ -92,6 +91,7 @@ export function drillMeasurements({ end, hadb }: JournalEntry): Measurement[] {
   const endedAt = Date.parse(end) / 1000;
   const of = (name: MetricName, value: number): Measurement => ({ name, value, labels: { cluster, kind } });
   const isTried = outcome !== 'refused' && outcome !== 'cancelled';
+  const lost = writes === null ? null : lostRowsOf(writes);
   const isMeasured = writes !== null && faultAt !== null && (outcome === 'passed' || outcome === 'failed');
   return [
     of('hadb_drill_last_end_timestamp_seconds', endedAt),
@@ -101,7 +101,7 @@ export function drillMeasurements({ end, hadb }: JournalEntry): Measurement[] {
       ? [
           of('hadb_drill_rto_seconds', writes.outageSeconds ?? 0),
           ...(limitSeconds === null ? [] : [of('hadb_drill_rto_limit_seconds', limitSeconds)]),
-          ...(writes.lost === null ? [] : [of('hadb_drill_lost_writes', writes.lost.length)]),
+          ...(lost === null ? [] : [of('hadb_drill_lost_writes', lost)]),
         ]
       : []),
   ];

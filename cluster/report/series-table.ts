@@ -1,5 +1,6 @@
 import { DRILL_OUTCOMES, type DrillOutcome } from './drill-record';
-import type { JournalEntry } from './journal-schema';
+import { lostRowsOf, type JournalEntry } from './journal-schema';
+import { phaseTable, type SeriesPhase } from './series-phases';
 
 /** What a series of drills has shown, by kind. */
 
@@ -7,12 +8,14 @@ import type { JournalEntry } from './journal-schema';
 export interface SeriesDrill {
   kind: string;
   outcome: DrillOutcome;
-  /** Acknowledged rows that are not there; null when that is not known. A journal names a hundred at most. */
+  /** Acknowledged rows that are not there; null when that is not known. */
   lost: number | null;
   twoPrimaries: 'never' | 'seen' | 'unknown';
   /** RTO in seconds; 0 when no outage was noticed, null when none could be. */
   newConnections: number | null;
   existingSessions: number | null;
+  /** From the order of its fault to a whole pair; none where none was judged. */
+  phases: SeriesPhase[];
 }
 
 /** What every drill judges by the roles that both nodes were heard to have. */
@@ -26,10 +29,11 @@ export function seriesDrillOf({ hadb }: Pick<JournalEntry, 'hadb'>): SeriesDrill
   return {
     kind,
     outcome,
-    lost: writes?.lost?.length ?? null,
+    lost: writes === null ? null : lostRowsOf(writes),
     twoPrimaries: twoPrimariesOf(verdict?.checks ?? []),
     newConnections: rto(writes?.newConnections),
     existingSessions: rto(writes?.existingSessions),
+    phases: judged ? hadb.phases.map(({ name, seconds }) => ({ name, seconds })) : [],
   };
 }
 
@@ -49,6 +53,7 @@ export const unreportedDrill = (kind: string, outcome: DrillOutcome): SeriesDril
   twoPrimaries: 'unknown',
   newConnections: null,
   existingSessions: null,
+  phases: [],
 });
 
 export const isDrillOutcome = (word: string): word is DrillOutcome => DRILL_OUTCOMES.some((known) => known === word);
@@ -83,15 +88,12 @@ export function seriesRows(drills: readonly SeriesDrill[]): string[][] {
   });
 }
 
-/** As many as a journal has. */
-const MOST_NAMED = 100;
-
 /** Rows that are known to be lost count also where other drills know nothing. */
 function lostCell(drills: readonly SeriesDrill[]): string {
   const known = drills.flatMap(({ lost }) => lost ?? []);
   const sum = known.reduce((total, lost) => total + lost, 0);
   const open = drills.length - known.length;
-  const told = known.some((lost) => lost >= MOST_NAMED) ? `${sum} or more` : String(sum);
+  const told = String(sum);
   if (open === 0) return told;
   return known.length === 0 ? 'not known' : `${told}; not known of ${open}`;
 }
@@ -127,6 +129,11 @@ export function renderMarkdownTable(head: readonly string[], rows: readonly (rea
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
+export function renderPhaseTable(drills: readonly SeriesDrill[]): string {
+  const { head, rows } = phaseTable(drills);
+  return renderMarkdownTable(head, rows);
+}
+
 export interface SeriesReport {
   seed: number;
   rounds: number;
@@ -154,6 +161,8 @@ export function renderSeriesReport(report: SeriesReport): string {
     `Host: ${host}.`,
     '',
     renderMarkdownTable(SERIES_HEAD, seriesRows(drills)),
+    '',
+    renderPhaseTable(drills),
   ].join('\n');
 }
 

@@ -152,6 +152,11 @@ export const SpecificationFields = strict({
       .min(1)
       .describe('Longest acceptable outage of a planned move, as a client sees it.')
       .default(90),
+    redundancySeconds: z
+      .int()
+      .min(1)
+      .describe('Longest acceptable time from a fault until both copies are current again.')
+      .default(900),
   }).prefault({}),
   prove: z
     .enum(['once', 'always', 'never'])

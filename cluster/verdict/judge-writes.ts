@@ -36,6 +36,13 @@ export interface Row {
   seq: number;
 }
 
+export interface WriteCounts {
+  lost: number;
+  unexpected: number;
+  duplicates: number;
+  outages: number;
+}
+
 export interface WritesReport {
   attempts: number;
   acknowledged: number;
@@ -47,6 +54,8 @@ export interface WritesReport {
   duplicates: number[];
   /** Rows of unknown fate that are there. */
   recovered: number;
+  /** How many there are of what is listed: a list may be shortened on its way, its count never is. */
+  counts: WriteCounts;
   /** Times in which a client was without service, whether it kept its connection or made a new one. */
   outages: Outage[];
   longestOutageSeconds: number;
@@ -76,11 +85,18 @@ export function judgeWrites(input: WritesInput): WritesReport {
   const times = serviceTimes(entries);
   const { outages, voids, newConnections, existingSessions, resolutionSeconds } = times;
   const sustained = faultAt === undefined ? undefined : sustainedAfter(input, times, faultAt);
+  const rows = judgeRows(attempts, finalRead);
   const report = {
     attempts: attempts.length,
     acknowledged: attempts.filter(isAcknowledged).length,
     unknown: attempts.filter(({ fate }) => fate === 'unknown').length,
-    ...judgeRows(attempts, finalRead),
+    ...rows,
+    counts: {
+      lost: rows.lost.length,
+      unexpected: rows.unexpected.length,
+      duplicates: rows.duplicates.length,
+      outages: outages.length,
+    },
     outages,
     longestOutageSeconds: Math.max(0, ...outages.map(({ seconds }) => seconds)),
     unavailableSeconds: round(outages.reduce((sum, { seconds }) => sum + seconds, 0)),
@@ -160,25 +176,25 @@ function verdictOf(input: WritesInput, report: Figures, seen: Seen): Verdict {
     bothSidesCheck(input, report, seen),
     {
       name: 'no acknowledged row lost',
-      ...judged(finalRead, report.lost.length === 0),
-      detail: `${report.lost.length} of ${report.acknowledged} lost${list(report.lost)}`,
+      ...judged(finalRead, report.counts.lost === 0),
+      detail: `${report.counts.lost} of ${report.acknowledged} lost${list(report.lost)}`,
     },
     {
       name: 'no row that nobody wrote',
-      ...judged(finalRead, report.unexpected.length === 0),
-      detail: `${report.unexpected.length} unexpected${list(report.unexpected)}; ${report.recovered} of ${report.unknown} unknown ones are there`,
+      ...judged(finalRead, report.counts.unexpected === 0),
+      detail: `${report.counts.unexpected} unexpected${list(report.unexpected)}; ${report.recovered} of ${report.unknown} unknown ones are there`,
     },
     {
       name: 'no row twice',
-      ...judged(finalRead, report.duplicates.length === 0),
-      detail: `${report.duplicates.length} more than once${list(report.duplicates)}`,
+      ...judged(finalRead, report.counts.duplicates === 0),
+      detail: `${report.counts.duplicates} more than once${list(report.duplicates)}`,
     },
     limitCheck('new connections', report.newConnections, input, report, seen),
     limitCheck('existing sessions', report.existingSessions, input, report, seen),
   ];
   const open = checks.filter(({ passed }) => !passed);
   const failed = open.filter(({ unknown }) => unknown !== true);
-  const lost = finalRead === undefined ? 'losses unknown' : `${report.lost.length} lost`;
+  const lost = finalRead === undefined ? 'losses unknown' : `${report.counts.lost} lost`;
   const { newConnections, existingSessions } = report;
   const figures = `${report.acknowledged} writes acknowledged, ${lost}, longest outage ${newConnections.longestSeconds} s for new connections, ${existingSessions.longestSeconds} s for existing sessions`;
   return {

@@ -304,6 +304,7 @@ describe('the table in a page', () => {
     const page = readFileSync(join(state, 'page.md'), 'utf8');
     expect(page).toContain('3 drills, 3 passed; seed 7, at least 1 of each kind');
     expect(page).toContain('pacemaker 2.1.5-1+deb12u1');
+    expect(page).toMatch(/^\| median seconds +\| drills +\| order +\|/m);
     expect(page).not.toContain('not yet run');
   });
 
@@ -326,4 +327,5 @@ it('people read the table, and its sum', async () => {
   const text = context.process.stdout.text;
   expect(text).toContain('3 of 3 drills made: 3 passed (seed 7)');
   for (const kind of KINDS) expect(text).toMatch(new RegExp(`^\\| \`${kind}\` +\\| 1 +\\| 1 +\\| 0 `, 'm'));
+  expect(text).toMatch(/^\| median seconds +\| drills +\| order +\|/m);
 });

@@ -42,6 +42,66 @@ describe('the report of a drill', () => {
     expect(report?.verdict).toBeUndefined();
   });
 
+  it.each<[DrillKind, string]>([
+    ['switchover', 'movePrimary'],
+    ['database-kill', 'injectFault'],
+    ['node-power-off', 'submitPowerOff'],
+    ['manual', 'stopPacemaker'],
+  ])('of kind %s counts from the order of its fault, and so do judgement and audits', async (kind, move) => {
+    const [orderedAt, seen] = [Date.parse('2026-11-22T02:30:07Z'), new Map<string, number | undefined>()];
+    const { report } = await drillWith(kind, (cluster) => {
+      cluster.answers[move] = [
+        async ({ node = '' }) => ({
+          result: 'changed',
+          observed: '',
+          name: node,
+          poller: 'poller',
+          movedAt: orderedAt,
+        }),
+        async ({ node = '' }) => ({ result: 'changed', observed: '', name: node, movedAt: orderedAt + 5000 }),
+      ];
+      for (const [activity, answer] of [
+        ['judgeDrill', { verdict: { passed: true, summary: '', checks: [] }, report: {} }],
+        ['auditLogs', { checks: [] }],
+      ] as const) {
+        cluster.answers[activity] = [
+          async (step) => {
+            seen.set(activity, (step as { faultAt?: number }).faultAt);
+            return { result: 'unchanged', observed: '', ...answer };
+          },
+        ];
+      }
+    });
+
+    expect(report?.faultAt).toBe(orderedAt);
+    expect([...seen]).toEqual([
+      ['judgeDrill', orderedAt],
+      ['auditLogs', orderedAt],
+    ]);
+  });
+
+  it('of a fault that nobody knows the time of counts from the last look before it, also where it ends badly', async () => {
+    const writingAt = Date.parse('2026-11-22T02:30:00Z');
+    const { report } = await drillWith('database-kill', (cluster) => {
+      cluster.answers['readWriter'] = [
+        async () => ({ result: 'unchanged', observed: '', at: writingAt, running: true, counts: {} }),
+      ];
+      cluster.answers['awaitServedAgain'] = [failWith('AssertionFailed', 'nobody served')];
+    });
+
+    expect(report).toMatchObject({ failure: { code: 'AssertionFailed' }, faultAt: writingAt });
+  });
+
+  it('of a fault that ends badly counts from its order as well', async () => {
+    const orderedAt = Date.parse('2026-11-22T02:30:07Z');
+    const { report } = await drillWith('database-kill', (cluster) => {
+      cluster.answers['injectFault'] = [async () => ({ result: 'changed', observed: '', movedAt: orderedAt })];
+      cluster.answers['awaitServedAgain'] = [failWith('AssertionFailed', 'nobody served')];
+    });
+
+    expect(report).toMatchObject({ failure: { code: 'AssertionFailed' }, faultAt: orderedAt });
+  });
+
   it('that cannot be written changes no verdict, and is told', async () => {
     const { error, progress } = await drillWith('switchover', (cluster) => {
       cluster.answers['recordClusterState'] = [failWith('Denied', 'no space left')];

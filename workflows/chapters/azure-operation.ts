@@ -11,5 +11,7 @@ export async function azureOperation(
   submit: (step: StepContext) => Promise<AzureSubmission>,
 ): Promise<StepOutcome> {
   const submission = await submit(step);
-  return submission.poller === undefined ? submission : azure.awaitAzureOperation({ ...step, submission });
+  if (submission.poller === undefined) return submission;
+  const ended = await azure.awaitAzureOperation({ ...step, submission });
+  return submission.movedAt === undefined ? ended : { ...ended, movedAt: submission.movedAt };
 }

@@ -22,11 +22,20 @@ export async function auditPair(stage: Stage): Promise<VerdictCheck[]> {
   const logs = await audit(
     stage,
     'audit-logs',
-    'See that no log tells of a split brain, of corruption or of an assertion',
-    (step) => client.auditLogs({ ...step, drill, kind, since }),
+    'See that no log tells of a split brain, of corruption or of an assertion, and when both copies were current again',
+    (step) => client.auditLogs({ ...step, drill, kind, since, ...redundancyOf(stage) }),
   );
   const { before, after } = stage.tables;
   return [...cluster, ...copies, ...logs, ...(isPlanned(stage) ? [auditTable(before, after)] : [])];
+}
+
+/** From the fault until the pair was seen whole, by the workflow's clock: the logs tell it better where they tell it. */
+function redundancyOf({ run, id, noted }: Stage): { faultAt?: number; wholeAt?: number } {
+  const whole = run.steps.find((step) => step.id === id('healthy') && step.state === 'done')?.endedAt;
+  return {
+    ...(noted.faultAt !== undefined && { faultAt: noted.faultAt }),
+    ...(whole !== undefined && { wholeAt: Date.parse(whole) }),
+  };
 }
 
 async function audit(

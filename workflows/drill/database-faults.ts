@@ -22,10 +22,11 @@ export function databaseHang(): Fault {
   let fault: LastingFault | undefined;
   return {
     inject: async (stage) => {
-      const { pid, at: from } = await seeServer(stage);
+      const { pid, at } = await seeServer(stage);
       const { hangNoticedSeconds, hangServedSeconds, hangUndoSeconds } = faultTimingOf(stage.run);
       fault = { fault: 'server-hang', pid, undoSeconds: hangUndoSeconds };
-      await breakNode(stage, stage.primary, 'Stop the database server where it stands (SIGSTOP)', fault);
+      const sentence = 'Stop the database server where it stands (SIGSTOP)';
+      const { movedAt: from = at } = await breakNode(stage, stage.primary, sentence, fault);
       const seen = await awaitServedAgain(stage, pid);
       const by = `${seen.serving}, as the nodes tell it; the monitor may take ${hangNoticedSeconds} s of it`;
       return { ...seen, expectations: [servedWithin({ from, to: seen.at, limitSeconds: hangServedSeconds, by })] };

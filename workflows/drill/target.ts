@@ -24,15 +24,15 @@ export async function seeServer(stage: Stage): Promise<FaultTargetFacts & { pid:
   });
 }
 
-/** Has a node break itself. */
+/** Has a node break itself; `movedAt` is when it was told to, unless an earlier try has told it. */
 export async function breakNode(
   { run, id, primary }: Pick<Stage, 'run' | 'id' | 'primary'>,
   node: string,
   sentence: string,
   fault: NodeFault,
-): Promise<void> {
+): Promise<StepOutcome> {
   const role = node === primary ? 'Primary' : 'Secondary';
-  await run.step({ id: id('break'), node }, sentence, (step) => client.injectFault({ ...step, node, role, fault }));
+  return run.step({ id: id('break'), node }, sentence, (step) => client.injectFault({ ...step, node, role, fault }));
 }
 
 /** Takes back what a node has done to itself; nothing where that is gone, by its timer or with the machine. */

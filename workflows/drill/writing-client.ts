@@ -1,5 +1,5 @@
 import { DRILL_SECONDS } from '../../cluster/drill-limits';
-import type { Verdict, VerdictCheck } from '../../cluster/step';
+import type { StepRecord, Verdict, VerdictCheck } from '../../cluster/step';
 import { withExpectations } from '../../cluster/verdict/expectations';
 import { drill as client } from '../chapters/activities';
 import { auditPair } from './audits';
@@ -29,6 +29,12 @@ export async function withWriter(
   const { run, kind, id, drill, noted } = stage;
   noted.limitSeconds = limitSeconds(run, limit);
   let writing = false;
+  const firstStep = run.steps.length;
+  /** Until the fault is ordered, the last look at the client before it stands for it; what is then counted from it is too long rather than too short. */
+  const noteFault = () => {
+    const movedAt = run.steps.slice(firstStep).find(isMove)?.outcome?.movedAt;
+    if (movedAt !== undefined) noted.faultAt = movedAt;
+  };
   const stop = (name: string) =>
     run.step({ id: id(name) }, 'End the client that writes', (step) => client.stopWriter({ ...step, drill }));
   return run.withUndo(
@@ -37,10 +43,10 @@ export async function withWriter(
       await run.step({ id: id('start-writer') }, 'Start the clients that write, ten rows a second each', (step) =>
         client.startWriter({ ...step, drill }),
       );
-      const { at: faultAt } = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>
+      const { at: writingAt } = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>
         client.readWriter({ ...step, drill }),
       );
-      noted.faultAt = faultAt;
+      noted.faultAt = writingAt;
       const [{ cleanedUp, expectations }] = await run.parallel([
         // The roles are asked for until the client is ended, whatever the end of the work.
         () =>
@@ -75,6 +81,8 @@ export async function withWriter(
             'so that it is not known whether there were two primaries',
           ),
       ]);
+      noteFault();
+      const faultAt = noted.faultAt ?? writingAt;
       const { verdict, report } = await run.step(
         { id: id('judge') },
         'Compare what was acknowledged with what is there',
@@ -82,7 +90,7 @@ export async function withWriter(
       );
       noted.writes = report;
       const { checks } = await run.step({ id: id('judge-roles') }, 'See that there were never two primaries', (step) =>
-        client.judgeRoles({ ...step, drill, from: faultAt }),
+        client.judgeRoles({ ...step, drill, from: writingAt }),
       );
       const audits = await auditPair(stage);
       const judged = withExpectations(verdict, [...expectations, ...checks, ...audits]);
@@ -90,10 +98,13 @@ export async function withWriter(
       return cleanedUp.length === 0 ? named : withCleanUp(named, cleanedUp);
     },
     async () => {
+      noteFault();
       if (writing) await stop('undo-stop-writer');
     },
   );
 }
+
+const isMove = ({ outcome }: StepRecord): boolean => outcome?.movedAt !== undefined;
 
 /** The pair is as before only because something was wiped away: that is told where the verdict is. */
 function withCleanUp(verdict: Verdict, cleanedUp: readonly string[]): Verdict {

@@ -288,7 +288,9 @@ describe('power', () => {
   it('is cut and given back, and both are unchanged the second time', async () => {
     const step = { ...world.step('power/hadb01'), node: 'hadb01' };
 
-    const off = await world.operate(step, world.run('submitPowerOff', { ...step, skipShutdown: true }));
+    const from = Date.now();
+    const submitted = await world.run('submitPowerOff', { ...step, skipShutdown: true });
+    const off = await world.operate(step, Promise.resolve(submitted));
     const offAgain = await world.run('submitPowerOff', { ...step, skipShutdown: true });
     const stopped = await world.run('readPower', step);
     const on = await world.operate(step, world.run('submitStart', step));
@@ -300,6 +302,8 @@ describe('power', () => {
       'unchanged',
       undefined,
     ]);
+    expect(submitted.movedAt).toBeGreaterThanOrEqual(from);
+    expect(offAgain.movedAt).toBeUndefined();
     expect(stopped).toMatchObject({ state: 'stopped', vmId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string });
     expect([on.result, on.verified, onAgain.result]).toEqual(['changed', 'running', 'unchanged']);
     expect(lab.machines.calls).toContain('stop hadb01 hard');

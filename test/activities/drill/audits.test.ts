@@ -35,8 +35,8 @@ interface Said {
   aheadMs: number;
 }
 
-/** A healthy pair; `over` says what is other on hadb02. */
-function pairThat(over: Partial<Said> = {}) {
+/** A healthy pair; `over` says what is other on hadb02, `both` what is on either. */
+function pairThat(over: Partial<Said> = {}, both: Partial<Said> = {}) {
   const asked: { node: string; script: string }[] = [];
   const said = (node: string): Said => ({
     cib: () => CIB,
@@ -45,6 +45,7 @@ function pairThat(over: Partial<Said> = {}) {
     checksum: () => 'azureha.things\t2834029\n1\n',
     silent: false,
     aheadMs: 0,
+    ...both,
     ...(node === 'hadb02' && over),
   });
   const sessions = {
@@ -78,7 +79,8 @@ function pairThat(over: Partial<Said> = {}) {
     asked,
     auditCluster: () => runActivity(() => activities.auditCluster(context)),
     recordNodeLogs: (since = context.since) => runActivity(() => activities.recordNodeLogs({ ...context, since })),
-    auditLogs: (since: number) => runActivity(() => activities.auditLogs({ ...context, since })),
+    auditLogs: (since: number, seen: { faultAt?: number; wholeAt?: number } = {}) =>
+      runActivity(() => activities.auditLogs({ ...context, since, ...seen })),
     readTable: () => runActivity(() => activities.readTable(context)),
     reads: (of: string) => asked.filter(({ script }) => script.includes(of)),
   };
@@ -192,6 +194,37 @@ describe('the logs of the nodes', () => {
 
   it('that were never fetched are not known', async () => {
     expect((await pairThat().auditLogs(BEGAN)).checks).toMatchObject([{ passed: false, unknown: true }]);
+  });
+
+  it('tell when both copies were current again, by our clock', async () => {
+    const aheadMs = Date.parse('2026-11-23T08:44:00Z') - Date.now();
+    const pair = pairThat({}, { aheadMs });
+    const faultAt = Date.parse('2026-11-23T08:42:05.920Z') - aheadMs;
+
+    await pair.recordNodeLogs(BEGAN);
+    const { checks } = await pair.auditLogs(BEGAN, { faultAt, wholeAt: faultAt + 70_000 });
+
+    expect(checks).toMatchObject([
+      { passed: true },
+      {
+        name: 'redundancy restored within 900 s',
+        passed: true,
+        detail: expect.stringMatching(
+          /current again 6[78][.\d]* s ± [\d.]+ s after the fault, by the log of hadb01/,
+        ) as string,
+      },
+    ]);
+  });
+
+  it('that tell nothing of the copies leave it to when the pair was whole, and without that to nobody', async () => {
+    const faultAt = BEGAN;
+    const pair = pairThat();
+
+    const [, known] = (await pair.auditLogs(BEGAN, { faultAt, wholeAt: faultAt + 70_000 })).checks;
+    const [, unknown] = (await pair.auditLogs(BEGAN, { faultAt })).checks;
+
+    expect(known).toMatchObject({ passed: true, detail: expect.stringContaining('whole 70 s after') as string });
+    expect(unknown).toMatchObject({ passed: false, unknown: true });
   });
 });
 

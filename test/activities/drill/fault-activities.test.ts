@@ -97,6 +97,15 @@ describe('a fault', () => {
     ]);
   });
 
+  it('is told with the time before its order was sent, and without one where an earlier try has sent it', async () => {
+    jest.spyOn(Date, 'now').mockImplementation(() => 1000 + pair.changes.length);
+
+    const [first, second] = [await runActivity(inject), await runActivity(inject)];
+
+    expect([first.movedAt, second.movedAt]).toEqual([1000, undefined]);
+    jest.restoreAllMocks();
+  });
+
   it('is not made when it was made by a try whose answer was lost', async () => {
     await runActivity(inject);
 
@@ -159,8 +168,12 @@ describe('a fault of the network, where somebody can make it there', () => {
       { from: VM_IDS.hadb01, to: 'management', loss: 1, seconds: 100 },
     ],
   ])('is made there (%j), behind the guard of the node, and ends by itself', async (fault, link) => {
-    expect(await runActivity(inject(fault))).toMatchObject({ result: 'changed' });
+    const from = Date.now();
 
+    const { result, movedAt = 0 } = await runActivity(inject(fault));
+
+    expect(result).toBe('changed');
+    expect(movedAt).toBeGreaterThanOrEqual(from);
     expect(links).toMatchObject([link]);
     const target = { node: 'hadb01', peer: 'hadb02', vmId: VM_IDS.hadb01, role: 'Primary' } as const;
     expect(pair.changes).toEqual([['hadb01', renderNetworkFaultGuard(target)]]);

@@ -246,6 +246,7 @@ it('JUnit has a case for each check, and the figures', () => {
   const checks = reported.step.verdict?.checks.map(({ name }) => name) ?? [];
   expect(cases.map((one) => one['@_name'])).toEqual(['the drill came to its end', ...checks]);
   expect(cases.filter(({ failure }) => failure !== undefined)).toEqual([]);
+  expect(file('junit.xml')).toContain('<property name="lost" value="0"/>');
 });
 
 it('a node that is off is told in its file, and the other one is read', () => {

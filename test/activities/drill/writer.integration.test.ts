@@ -278,6 +278,21 @@ describe('the writer', () => {
     expect(verdict.checks.find(({ name }) => name === 'no acknowledged row lost')?.detail).toContain('3..5');
   });
 
+  it('counts all that is lost, however few of it a result names', async () => {
+    const activities = createWriterActivities(dependencies());
+    const drill = { ...stepFor('writer'), drill: 'great-loss' };
+    await inActivity(() => activities.startWriter(drill));
+    await inActivity(() => activities.awaitWriterSteady({ ...drill, since: Date.now(), withinSeconds: 60 }));
+    await inActivity(() => activities.stopWriter(drill));
+    database.run(`DELETE FROM azureha.hadb_writes WHERE drill = 'great-loss'`);
+
+    const { report } = await inActivity(() => activities.judgeDrill({ ...drill, limitSeconds: 60 }));
+
+    expect(report.lost).toHaveLength(100);
+    expect(report.acknowledged).toBeGreaterThan(150);
+    expect(report.counts.lost).toBe(report.acknowledged);
+  });
+
   it('has its rows read at the primary itself as well, and a difference that stays fails the verdict', async () => {
     const activities = createWriterActivities(dependencies());
     const drill = { ...stepFor('writer'), drill: 'two-views' };

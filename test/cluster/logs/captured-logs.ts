@@ -18,4 +18,5 @@ export const CAPTURED = [
   'database-hang.hadb01',
   'secondary-loss.hadb01',
   'secondary-loss.hadb02',
+  'fence-loss.hadb02',
 ] as const;

@@ -30,6 +30,8 @@ describe('the moments of a failover, in the logs of real drills', () => {
   it('of a primary whose power is cut', () => {
     expect(seenIn(powerOff())).toEqual({
       detected: '08:42:09.5 hadb01',
+      ordered: '08:42:14.4 hadb01',
+      delayed: '08:42:19.4 hadb01',
       fenced: '08:42:21.3 hadb01',
       promoted: '08:42:29.0 hadb01',
       mounted: '08:42:32.1 hadb01',
@@ -38,6 +40,22 @@ describe('the moments of a failover, in the logs of real drills', () => {
       probeAnswered: '08:42:36.6 hadb01',
       firstWrite: '08:42:42.6 client',
       redundant: '08:43:13.8 hadb01',
+    });
+  });
+
+  it('of a fencing that fails once and is made again: order and delay are those of the try that succeeds', () => {
+    const drill = {
+      logs: [capturedLog('fence-loss.hadb02')],
+      clocks: exact('hadb02'),
+      faultAt: at('14:06:28'),
+      until: at('14:10:30'),
+    };
+
+    expect(seenIn(drill)).toMatchObject({
+      detected: '14:06:32.6 hadb02',
+      ordered: '14:08:42.1 hadb02',
+      delayed: '14:08:47.1 hadb02',
+      fenced: '14:09:58.7 hadb02',
     });
   });
 
@@ -82,6 +100,7 @@ describe('the moments of a failover, in the logs of real drills', () => {
 
     expect(seenIn(drill)).toEqual({
       detected: '09:12:00.9 hadb01',
+      ordered: '09:12:05.8 hadb01',
       fenced: '09:12:09.8 hadb01',
       released: '09:12:10.9 hadb01',
       redundant: '09:12:36.1 hadb01',
@@ -177,6 +196,21 @@ describe('a moment', () => {
     ['the mount of another disk', 'kernel: EXT4-fs (sda1): mounted filesystem 96ce'],
   ])('is not told by %s', (_, line) => {
     expect(told(line)).toEqual({});
+  });
+
+  it('of the delay is none where the one who fences did not wait, whatever the other one did', () => {
+    const logs = [
+      capturedLog('secondary-loss.hadb01'),
+      parseNodeLog(
+        'hadb02',
+        `bootedAt=1\n${at('09:12:05') / 1000}.000000 pacemaker-fenced[3]:  notice: Delaying 'off' action targeting hadb01 using st-azure for 5s\n`,
+      ),
+    ];
+
+    const seen = seenIn({ logs, clocks: CLOCKS, faultAt: at('09:11:56.950'), until: at('09:12:41') });
+
+    expect(seen).toHaveProperty('fenced');
+    expect(seen).not.toHaveProperty('delayed');
   });
 
   it('of the answer to the probe may be before the server is up, and is none once the clients are served', () => {

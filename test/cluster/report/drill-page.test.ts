@@ -3,7 +3,8 @@ import { commitRate, latencyScatter, phaseBar } from '../../../cluster/report/ch
 import { renderDrillPage } from '../../../cluster/report/drill-page';
 import { phasesOf, samplesOf, latencyTable, type DrillRecord } from '../../../cluster/report/drill-record';
 import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
-import { ZERO, specimenDrill, specimenLedger, specimenMilestones } from './specimen-drill';
+import type { Milestone } from '../../../cluster/logs/milestones';
+import { ZERO, shortenedDrill, specimenDrill, specimenLedger, specimenMilestones } from './specimen-drill';
 
 const frame = { zero: ZERO + 10_000, from: ZERO, to: ZERO + 75_000 };
 const chartOf = (record: DrillRecord, width: 'wide' | 'narrow' = 'wide') => ({
@@ -44,6 +45,20 @@ describe('the page of a drill', () => {
     expect(page).toContain('nobody took over');
     expect(page).toMatch(/Acknowledged rows lost<\/dt><dd>not known/);
     expect(page).not.toContain('Rows that nobody wrote');
+  });
+
+  it('tells of every time how exact it is', () => {
+    const heard = renderDrillPage(specimenDrill({ milestones: specimenMilestones() }));
+    const silent = renderDrillPage(specimenDrill());
+
+    expect(heard).toMatch(/Without service in all<\/dt><dd>[\d.]+ s<small>± 1\.1 s, 1 outage</);
+    expect(heard).toMatch(/Steady service after<\/dt><dd>[^<]+<small>± 1\.1 s, since the fault was ordered</);
+    expect(heard).toMatch(/Both copies current after<\/dt><dd>55 s<small>± 3 ms, by the log of hadb02</);
+    expect(silent).toMatch(/Whole pair after<\/dt><dd>[^<]+<small>both copies current again, as the drill saw it/);
+  });
+
+  it('tells how many rows are lost, however few of them are named', () => {
+    expect(renderDrillPage(shortenedDrill())).toMatch(/Acknowledged rows lost<\/dt><dd>140</);
   });
 
   it('of a drill that was refused has no chart, and no figure', () => {
@@ -218,18 +233,36 @@ describe('the phases of a drill whose nodes were heard', () => {
       [
         ['from the order to the last acknowledged write', 'client', false],
         ['until the loss is detected', 'client and node', true],
+        ['until the fencing is ordered', 'node', true],
+        ['until the fencing delay is over', 'node', true],
         ['until the lost node is fenced', 'node', true],
         ['until DRBD is promoted', 'node', true],
         ['until the file system is mounted', 'node', true],
         ['until the database is up', 'node', true],
-        ["until the load balancer's probe is answered", 'node', true],
-        ['until every client is served again', 'client and node', true],
+        ["until the responder of the load balancer's probe runs", 'node', true],
+        ['until the load balancer leads clients there', 'client and node', true],
+        ['until every client is served again', 'client', true],
         ['until every client is answered steadily', 'client', false],
         ['until both copies are current again', 'client and node', false],
         ['until the pair is whole again', 'node and workflow', false],
       ].filter(([name]) => phases.some((phase) => phase.name === name)),
     );
     expect(phases.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('end with the balancer where a write is acknowledged once all is up, and know none where nothing came up', () => {
+    const named = (milestones: Milestone[]) => phasesOf(specimenDrill({ milestones })).map(({ name }) => name);
+    const withWrite = (seconds: number) =>
+      specimenMilestones().map((milestone) =>
+        milestone.name === 'firstWrite' ? { ...milestone, seen: { at: ZERO + seconds * 1000, errorMs: 0 } } : milestone,
+      );
+    const nothingUp = withWrite(21.5).filter(({ name }) => name !== 'databaseUp' && name !== 'probeAnswered');
+
+    expect(named(withWrite(21.5))).toEqual(
+      expect.arrayContaining(['until the load balancer leads clients there', 'until every client is served again']),
+    );
+    expect(named(withWrite(20.1))).not.toContain('until the load balancer leads clients there');
+    expect(named(nothingUp)).not.toContain('until the load balancer leads clients there');
   });
 
   it('follow each other without a gap, and the outage is as long as the clients say', () => {

@@ -4,9 +4,14 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { z } from 'zod';
 import type { DrillRecord } from '../../../cluster/report/drill-record';
 import { renderJournal } from '../../../cluster/report/journal';
-import { JOURNAL_SCHEMA_FILE, parseJournal, renderJournalSchema } from '../../../cluster/report/journal-schema';
+import {
+  JOURNAL_SCHEMA_FILE,
+  lostRowsOf,
+  parseJournal,
+  renderJournalSchema,
+} from '../../../cluster/report/journal-schema';
 import { junitOf, renderJUnit } from '../../../cluster/report/junit';
-import { specimenDrill, specimenMilestones } from './specimen-drill';
+import { shortenedDrill, specimenDrill, specimenMilestones } from './specimen-drill';
 
 const published = readFileSync(join(__dirname, '../../..', JOURNAL_SCHEMA_FILE), 'utf8');
 
@@ -138,6 +143,16 @@ describe('the journal', () => {
     const { hadb } = renderJournal({ ...bare, failure: { code: 'NotReady', message: 'nobody took over' } });
 
     expect(hadb.writes).toMatchObject({ lost: null, unexpected: null, recovered: null, acknowledged: 1260 });
+    expect(hadb.writes?.counts).toMatchObject({ lost: null, unexpected: null, duplicates: null });
+  });
+
+  it('names a hundred lost rows at most, and counts them all; an older one has only those that it names', () => {
+    const { writes } = renderJournal(shortenedDrill()).hadb;
+
+    expect(writes?.lost).toHaveLength(100);
+    expect(writes?.counts).toMatchObject({ lost: 140, unexpected: 0, duplicates: 0, outages: 1 });
+    expect(lostRowsOf({ lost: [3, 4] })).toBe(2);
+    expect(lostRowsOf({ lost: null })).toBeNull();
   });
 
   it('of a later version, or torn, is not read', () => {

@@ -1,6 +1,6 @@
 import { renderJournal } from '../../../cluster/report/journal';
 import { METRICS, drillMeasurements } from '../../../cluster/report/metrics';
-import { specimenDrill, type SpecimenOptions } from './specimen-drill';
+import { shortenedDrill, specimenDrill, type SpecimenOptions } from './specimen-drill';
 
 const gaugesOf = (drill: SpecimenOptions = {}) => {
   const journal = renderJournal(specimenDrill(drill));
@@ -26,6 +26,14 @@ describe('the gauges of a drill', () => {
       hadb_drill_last_end_timestamp_seconds: endedAt,
     });
     expect([...labels]).toEqual([`{"cluster":"${journal.hadb.cluster}","kind":"${journal.hadb.kind}"}`]);
+  });
+
+  it('count every lost row, also those that the journal does not name', () => {
+    const lost = drillMeasurements(renderJournal(shortenedDrill())).find(
+      ({ name }) => name === 'hadb_drill_lost_writes',
+    );
+
+    expect(lost?.value).toBe(140);
   });
 
   it.each<[string, SpecimenOptions, string[]]>([

@@ -1,5 +1,6 @@
 import type { DrillRecord } from '../../../cluster/report/drill-record';
 import { renderJournal } from '../../../cluster/report/journal';
+import { phaseTable } from '../../../cluster/report/series-phases';
 import { parseJournal } from '../../../cluster/report/journal-schema';
 import {
   placeSeriesReport,
@@ -12,7 +13,7 @@ import {
   versionsOf,
   type SeriesDrill,
 } from '../../../cluster/report/series-table';
-import { specimenDrill, specimenLedger } from './specimen-drill';
+import { shortenedDrill, specimenDrill, specimenLedger, specimenMilestones } from './specimen-drill';
 
 function told(record: DrillRecord): SeriesDrill {
   const journal = parseJournal(JSON.stringify(renderJournal(record)));
@@ -39,6 +40,7 @@ const drill = (over: Partial<SeriesDrill> = {}): SeriesDrill => ({
   twoPrimaries: 'never',
   newConnections: 4,
   existingSessions: 5,
+  phases: [],
   ...over,
 });
 const row = (...drills: SeriesDrill[]): string[] => seriesRows(drills)[0] ?? [];
@@ -52,6 +54,10 @@ describe('a drill of a series', () => {
       newConnections: expect.closeTo(12.1, 0) as number,
       existingSessions: expect.closeTo(12.1, 0) as number,
     });
+  });
+
+  it('has lost as many rows as were counted, not as many as are named', () => {
+    expect(told(shortenedDrill()).lost).toBe(140);
   });
 
   it('had no outage where none was noticed', () => {
@@ -79,6 +85,60 @@ describe('a drill of a series', () => {
 
   it('knows nothing of two primaries that were not judged', () => {
     expect(told(specimenDrill()).twoPrimaries).toBe('unknown');
+  });
+});
+
+describe('the phases of a series', () => {
+  const phased = (kind: string, ...phases: [name: string, seconds: number][]) =>
+    drill({ kind, phases: phases.map(([name, seconds]) => ({ name, seconds })) });
+  const [delay, fenced, balancer] = [
+    'until the fencing delay is over',
+    'until the lost node is fenced',
+    'until the load balancer leads clients there',
+  ];
+
+  it('are the medians of those that had them, by kind and in the order of a failover', () => {
+    const { head, rows } = phaseTable([
+      phased('node-power-off', [balancer, 2], [delay, 5], [fenced, 1.5]),
+      phased('node-power-off', [delay, 5.04], [fenced, 2.5]),
+      phased('node-power-off'),
+      phased('switchover', [balancer, 4.64]),
+    ]);
+
+    expect(head).toEqual(['median seconds', 'drills', 'fencing delay', 'fenced', 'balancer']);
+    expect(rows).toEqual([
+      ['`node-power-off`', '2', '5.0', '2.0', '2.0'],
+      ['`switchover`', '1', '–', '–', '4.6'],
+    ]);
+  });
+
+  it('leave out none that a drill has, from its order to its whole pair', () => {
+    for (const record of [
+      specimenDrill({ milestones: specimenMilestones() }),
+      specimenDrill(),
+      specimenDrill({ milestones: [] }),
+      specimenDrill({ entries: specimenLedger({ seconds: 30, away: { from: 10.2, to: 40, how: 'refuses' } }) }),
+    ]) {
+      const own = told(record);
+      const { rows } = phaseTable([own]);
+      const shown = (rows[0] ?? []).slice(2).reduce((sum, cell) => sum + Number(cell), 0);
+
+      expect(own.phases.length).toBeGreaterThan(2);
+      expect(Math.abs(shown - own.phases.reduce((sum, { seconds }) => sum + seconds, 0))).toBeLessThan(1);
+    }
+  });
+
+  it('that nobody knows here are not left out', () => {
+    expect(phaseTable([phased('standby', ['until the moon rises', 3], [fenced, 1])])).toEqual({
+      head: ['median seconds', 'drills', 'fenced', 'other'],
+      rows: [['`standby`', '1', '1.0', '3.0']],
+    });
+  });
+
+  it('of a drill without a verdict are none', () => {
+    const { verdict: _, ...rest } = specimenDrill({ milestones: specimenMilestones() });
+
+    expect(told({ ...rest, failure: { code: 'NotReady', message: 'nobody took over' } }).phases).toEqual([]);
   });
 });
 
@@ -112,8 +172,7 @@ describe('the table of a series', () => {
     ).toEqual(['3', '1', '5; not known of 1', 'in 1; not known of 1']);
     expect(row(open, open).slice(3, 5)).toEqual(['not known', 'not known']);
     expect(row(drill(), open)[4]).toBe('never; not known of 1');
-    // A journal names a hundred rows at most.
-    expect(row(drill({ lost: 100 }))[3]).toBe('100 or more');
+    expect(row(drill({ lost: 140 }))[3]).toBe('140');
   });
 
   it('is aligned as prettier aligns it', () => {
@@ -140,6 +199,7 @@ describe('the report of a series', () => {
     expect(report).toContain('Versions: hadb 0.1.0, pacemaker 2.1.5.');
     expect(report).toContain('Host: 4 × a processor.');
     expect(report).toContain(renderMarkdownTable(SERIES_HEAD, [row(drill(), drill({ outcome: 'failed' }))]));
+    expect(report).toContain('| median seconds | drills |');
   });
 
   it('says that it is not finished', () => {

@@ -76,6 +76,8 @@ export interface SpecimenOptions extends Partial<DrillRecord> {
 export function specimenMilestones(): Milestone[] {
   const seen: Partial<Record<MilestoneName, [seconds: number, line: string]>> = {
     detected: [13.6, 'corosync: [TOTEM ] A processor failed, forming new configuration'],
+    ordered: [14.1, "pacemaker-fenced: notice: Requesting that hadb02 perform 'off' action targeting hadb01"],
+    delayed: [15.2, "pacemaker-fenced: notice: Delaying 'off' action targeting hadb01 using st-azure for 1s"],
     fenced: [17, "pacemaker-fenced: notice: Operation 'off' targeting hadb01 by hadb02: OK (complete)"],
     promoted: [17.8, 'kernel: drbd r0/0 drbd1: role( Secondary -> Primary )'],
     mounted: [18.5, 'kernel: EXT4-fs (drbd1): mounted filesystem <64eeea5e>'],
@@ -90,6 +92,12 @@ export function specimenMilestones(): Milestone[] {
       ? { name }
       : { name, seen: { at: ZERO + seconds * 1000, errorMs: 3, node: 'hadb02', line } };
   });
+}
+
+/** As a result of the judgement carries it: of a hundred and forty rows that are lost it names a hundred. */
+export function shortenedDrill(): DrillRecord {
+  const record = specimenDrill({ lostRows: Array.from({ length: 140 }, (_, index) => index + 1) });
+  return { ...record, ...(record.writes && { writes: { ...record.writes, lost: record.writes.lost.slice(0, 100) } }) };
 }
 
 /** A power cut 10 s after the start: twelve seconds without service, whole again after a minute. */
