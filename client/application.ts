@@ -170,7 +170,7 @@ const schedule = buildRouteMap({
           deadline: {
             kind: 'parsed',
             parse: parseDeadline,
-            brief: `Minutes after which a drill is cancelled (default ${DEADLINE_MINUTES.usual})`,
+            brief: `Minutes after which a drill is cancelled (default ${DEADLINE_MINUTES.usual}, and more for a large disk that is verified)`,
             placeholder: 'minutes',
             optional: true,
           },
