@@ -5,7 +5,7 @@ import type { DrillKind } from '../workflows/messages';
 import { parseTimeOfDay } from '../cluster/drill-schedule';
 import type { TimeOfDay } from '../cluster/drill-schedule';
 import { LARGEST_SEED, MOST_ROUNDS, USUAL_ROUNDS } from '../cluster/drill-series';
-import { DEADLINE_MINUTES, WATCH_MINUTES } from '../workflows/messages';
+import { DEADLINE_MINUTES, FAULT_PAIRS, WATCH_MINUTES } from '../workflows/messages';
 import type * as DrillOrderCommands from './commands/drill-order-commands';
 import type * as DrillSeriesCommand from './commands/drill-series';
 import type * as EmbeddedCommands from './commands/embedded-commands';
@@ -170,7 +170,7 @@ const schedule = buildRouteMap({
           deadline: {
             kind: 'parsed',
             parse: parseDeadline,
-            brief: `Minutes after which a drill is cancelled (default ${DEADLINE_MINUTES.usual})`,
+            brief: `Minutes after which a drill is cancelled (default ${DEADLINE_MINUTES.usual}, and more for a large disk that is verified)`,
             placeholder: 'minutes',
             optional: true,
           },
@@ -422,6 +422,12 @@ const routes = buildRouteMap({
             parse: text,
             brief: 'Wait for the end, and write a JUnit file with a case for each check',
             placeholder: 'file',
+            optional: true,
+          },
+          pair: {
+            kind: 'enum',
+            values: FAULT_PAIRS,
+            brief: 'Which faults a drill of kind double makes, and so who comes back alone (default: off-then-reset)',
             optional: true,
           },
         },

@@ -14,6 +14,7 @@ import type {
   BuildClusterInput,
   DestroyClusterInput,
   DrillKind,
+  FaultPair,
   FailoverDrillInput,
   OrderDrillsInput,
   PlanClusterInput,
@@ -46,15 +47,21 @@ export function buildRequest(
   });
 }
 
+/** `pair` is of a double fault only. */
 export function drillRequest(
   { input, specification }: ReadSpecification,
-  kind: DrillKind,
+  { kind, pair }: { kind: DrillKind; pair?: FaultPair | undefined },
   starter: Starter,
   now: number,
 ): StartRequest {
   return request(starter, 'failoverDrill', drillWorkflowId(specification.name, kind, stamp(now)), {
-    input: { specification: input, kind, onFailure: starter.onFailure } satisfies FailoverDrillInput,
-    summary: `Failover drill ${kind} on ${specification.name}`,
+    input: {
+      specification: input,
+      kind,
+      ...(pair !== undefined && { pair }),
+      onFailure: starter.onFailure,
+    } satisfies FailoverDrillInput,
+    summary: `Failover drill ${kind}${pair === undefined ? '' : ` (${pair})`} on ${specification.name}`,
   });
 }
 

@@ -82,7 +82,9 @@ async function buildAndProve(session: Session, file: string, starter: Starter): 
   const specification = readSpecificationFile(context, file);
   const built = await launch(session, buildRequest(specification, starter, 'attach'), { wait: true });
   if (built.exit !== 'passed' || hasJustFailedOver(built)) return built;
-  return launch(session, drillRequest(specification, 'node-power-off', starter, context.clock.now()), { wait: true });
+  return launch(session, drillRequest(specification, { kind: 'node-power-off' }, starter, context.clock.now()), {
+    wait: true,
+  });
 }
 
 /** True when this very build made a failover drill: its steps then changed something. */

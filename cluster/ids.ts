@@ -45,6 +45,8 @@ export const DRILL_SWITCH_TAG = 'hadb-drills';
 export const DRILL_FREEZE_TAG = 'hadb-drill-freeze';
 /** The nights that a schedule has skipped in a row. */
 export const skippedNightsTag = (schedule: string): string => `hadb-skipped-${schedule}`;
+/** When DRBD last compared both copies to their end and found nothing. */
+export const VERIFIED_TAG = 'hadb-verified';
 /** When recoveries have started the machine of a node. */
 export const startsTag = (node: string): string => `hadb-starts-${node}`;
 

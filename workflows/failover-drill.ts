@@ -11,8 +11,8 @@ export const failoverDrill = (input: FailoverDrillInput): Promise<Progress> =>
     runbook: 'failoverDrill',
     input,
     schema: FailoverDrill,
-    body: async (run, { kind }) => {
+    body: async (run, { kind, pair }) => {
       await reachTheNodes(run);
-      run.verdict(await runDrill(run, kind));
+      run.verdict(await runDrill(run, { kind, pair }));
     },
   });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { FREEZE_LENGTH } from '../cluster/drill-permission';
 import { NEVER_SCHEDULED } from '../cluster/drill-schedule';
 import { ClusterSpecification } from '../cluster/specification/specification';
-import { DEADLINE_MINUTES, DRILL_KINDS } from './messages';
+import { DEADLINE_MINUTES, DRILL_KINDS, FAULT_PAIRS } from './messages';
 
 /** What the workflows accept, parsed in their first task: the UI's form sends whatever a person typed. */
 
@@ -14,7 +14,12 @@ const runbook = z.strictObject({
 export const BuildCluster = runbook;
 export const Switchover = runbook;
 export const RecoverCluster = runbook;
-export const FailoverDrill = runbook.extend({ kind: z.enum(DRILL_KINDS) });
+export const FailoverDrill = runbook
+  .extend({ kind: z.enum(DRILL_KINDS), pair: z.enum(FAULT_PAIRS).optional() })
+  .refine(({ kind, pair }) => pair === undefined || kind === 'double', {
+    path: ['pair'],
+    message: 'a pair of faults is of a drill of kind double only',
+  });
 const unattended = z.strictObject({ specification: ClusterSpecification });
 const failAtOnce = <Input extends object>(input: Input) => ({ ...input, onFailure: 'fail' as const });
 const scheduledKind = z.enum(DRILL_KINDS).exclude(NEVER_SCHEDULED);

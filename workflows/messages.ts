@@ -55,6 +55,10 @@ export const DRILL_KINDS = [
 ] as const;
 export type DrillKind = (typeof DRILL_KINDS)[number];
 
+/** Which faults a drill of kind `double` makes. The second is always that the survivor of the first loses its power; the name tells who comes back alone. */
+export const FAULT_PAIRS = ['off-then-reset', 'both-off-one-back'] as const;
+export type FaultPair = (typeof FAULT_PAIRS)[number];
+
 /** What `rotate` stands for. A new kind comes in by decision: each must be fit for a night without anybody. */
 export const ROTATION = [
   'switchover',
@@ -66,6 +70,8 @@ export const ROTATION = [
 export interface FailoverDrillInput extends RunOptions {
   specification: ClusterSpecificationInput;
   kind: DrillKind;
+  /** Of a drill of kind `double` only; default: the first of them. */
+  pair?: FaultPair;
 }
 
 /** What a schedule starts each night. A drill that does not pass fails the run, so that the schedule pauses. */

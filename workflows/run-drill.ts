@@ -1,4 +1,3 @@
-import { drillRefusal } from '../cluster/drill-refusals';
 import type { Verdict } from '../cluster/step';
 import { drill as client } from './chapters/activities';
 import { seeDrillsAllowed } from './drill-permission';
@@ -7,6 +6,7 @@ import { noteTable } from './drill/audits';
 import { drillByHand } from './drill/by-hand';
 import { databaseHang, databaseKill } from './drill/database-faults';
 import { recordState, withReport } from './drill/evidence';
+import { passGate } from './drill/gate';
 import {
   nodeCrash,
   nodeFreeze,
@@ -17,56 +17,34 @@ import {
 } from './drill/machine-faults';
 import { networkLoss, networkLossHeavy, networkPartition } from './drill/network-faults';
 import { pairHealthy } from './drill/pair';
+import { inPhase } from './drill/phases';
 import { standby, switchover } from './drill/planned-moves';
 import type { Fault, Stage } from './drill/stage';
 import { withWriter, type Writer } from './drill/writing-client';
-import { toApplicationFailure } from './failures';
-import type { DrillKind } from './messages';
+import type { DrillKind, FaultPair } from './messages';
 import type { Run } from './runbook';
 
 /**
  * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between, and a
  * report is written whatever the end. A verdict that does not pass is returned, not thrown.
  */
-export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
-  run.chapter('Tests', () => {
-    const id = (name: string) => `${kind}-${name}`;
-    const drill = `${run.operation.run}-${kind}`;
-    const since = Date.now();
-    return withReport({ run, kind, id, drill, since }, async (noted) => {
-      refuseUnsafe(run, kind);
-      await seeDrillsAllowed(run, id('allowed'));
-      const pair = await run.step({ id: id('gate') }, 'See that the pair is healthy and free to be tested', (step) =>
-        client.readDrillGate(step),
-      );
-      if (run.specification.fencing !== 'none') {
-        await run.step({ id: id('fencing-gate') }, 'See that both nodes could fence now', (step) =>
-          client.readFencingGate(step),
-        );
-      }
-      const { primary, standby: other } = pair;
-      const stage: Stage = { run, kind, id, drill, since, noted, tables: {}, primary, standby: other };
-      const fault = kind === 'manual' ? undefined : FAULTS[kind]();
-      await fault?.check?.(stage);
-      await run.step({ id: id('query-before') }, 'Query from outside, before the fault', (step) =>
-        client.remoteQuery(step),
-      );
+export const runDrill = (run: Run, { kind, pair }: DrillChoice): Promise<Verdict> => {
+  const id = (name: string) => `${kind}-${name}`;
+  const drill = `${run.operation.run}-${kind}`;
+  const since = Date.now();
+  return withReport({ run, kind, id, drill, since }, async (noted) => {
+    const fault = kind === 'manual' ? undefined : FAULTS[kind](pair);
+    const title = pair === undefined ? kind : `${kind} (${pair})`;
+    const seen = await inPhase({ run, kind }, 'gate', () => passGate(run, { kind, id, check: fault?.check }));
+    const { primary, standby: other } = seen;
+    const stage: Stage = { run, kind, title, id, drill, since, noted, tables: {}, primary, standby: other };
+    return inPhase(stage, 'baseline', async () => {
       await recordState(stage, 'before');
       await noteTable(stage, 'before');
-      return fault === undefined ? await drillByHand(stage) : await drillFault(stage, fault);
+      return fault === undefined ? drillByHand(stage) : drillFault(stage, fault);
     });
   });
-
-/** What the specification alone forbids. Errors: GateNotMet. */
-function refuseUnsafe({ specification }: Run, kind: DrillKind): void {
-  const reason = drillRefusal(kind, specification);
-  if (reason === undefined) return;
-  throw toApplicationFailure({
-    code: 'GateNotMet',
-    message: reason,
-    whatNow: 'Build the cluster with "fencing: azure", then make this drill. Nothing was moved or broken.',
-  });
-}
+};
 
 async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
   const { run, id } = stage;
@@ -74,21 +52,34 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
   return withWriter(stage, fault.limit, (writer) =>
     run.withUndo(
       async () => {
-        await seeDrillsAllowed(run, id('still-allowed'));
-        broken = true;
-        const { at, serving, expectations = [] } = await fault.inject(stage);
-        if (fault.servedAfterRepair !== true) await seeServed(stage, writer, { at, serving: serving ?? stage.standby });
-        await recordState(stage, 'during');
-        await noteTable(stage, 'after');
-        await fault.during?.(stage);
-        await fault.repair(stage);
-        broken = false;
-        const cleanedUp = await pairHealthy(stage);
-        if (fault.servedAfterRepair === true) await writer.awaitSteady(at);
-        return { cleanedUp, expectations };
+        const {
+          at,
+          serving,
+          expectations = [],
+        } = await inPhase(stage, 'inject', async () => {
+          await seeDrillsAllowed(run, id('still-allowed'));
+          broken = true;
+          return fault.inject(stage);
+        });
+        await inPhase(stage, 'recovered', async () => {
+          if (fault.servedAfterRepair !== true) {
+            await seeServed(stage, writer, { at, serving: serving ?? stage.standby });
+          }
+          await recordState(stage, 'during');
+          await noteTable(stage, 'after');
+        });
+        const left = await inPhase(stage, 'rejoin', async () => {
+          await fault.during?.(stage);
+          await fault.repair(stage);
+          broken = false;
+          return pairHealthy(stage);
+        });
+        if (fault.servedAfterRepair === true) await inPhase(stage, 'steady', () => writer.awaitSteady(at));
+        return { ...left, expectations };
       },
       async () => {
-        if (broken) await fault.repair({ ...stage, id: (name) => id(`undo-${name}`) });
+        if (!broken) return;
+        await inPhase(stage, 'rejoin', () => fault.repair({ ...stage, id: (name) => id(`undo-${name}`) }));
       },
     ),
   );
@@ -101,12 +92,18 @@ async function seeServed(
 ): Promise<void> {
   await writer.awaitSteady(at);
   await run.step({ id: id('query-during') }, `Query from outside, the database now on ${serving}`, (step) =>
-    client.remoteQuery(step),
+    client.remoteQuery({ ...step, primary: serving }),
   );
 }
 
+/** What is drilled; `pair` is of a double fault only. */
+export interface DrillChoice {
+  kind: DrillKind;
+  pair?: FaultPair | undefined;
+}
+
 /** Made anew for each drill: a fault remembers what it has broken. */
-const FAULTS: Record<Exclude<DrillKind, 'manual'>, () => Fault> = {
+const FAULTS: Record<Exclude<DrillKind, 'manual'>, (pair?: FaultPair) => Fault> = {
   switchover,
   standby,
   'database-kill': databaseKill,

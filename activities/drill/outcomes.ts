@@ -204,25 +204,22 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies) {
     },
 
     /**
-     * Watches for `holdSeconds` that `node`, alone, promotes nothing: it cannot know that its peer is dead. Returns what it would show to a person.
-     * Errors: none of its own.
+     * Watches for `holdSeconds` that `node`, alone, promotes nothing: it cannot know that its peer is dead. Errors: none of its own.
      */
     async awaitNothingPromoted(
       step: NodeStep & { holdSeconds: number },
-    ): Promise<StepOutcome & { at: number; looks: number; promoted: string[]; asks: string[] }> {
+    ): Promise<StepOutcome & { at: number; looks: number; promoted: string[] }> {
       const promoted = new Set<string>();
-      let asks: string[] = [];
       const looks = await holdFor(step, `${step.node} to promote nothing for ${step.holdSeconds} s`, async () => {
         const { seen } = await lookAt(step, step.node);
         if (seen === undefined) return false;
         if (seen.runtime.drbd.role === 'Primary') promoted.add(`DRBD is promoted on ${step.node}`);
         if (seen.runtime.serverPid !== undefined) promoted.add(`a database server runs on ${step.node}`);
-        asks = seen.cluster.problems;
         return true;
       });
       const what = promoted.size === 0 ? 'nothing was promoted' : [...promoted].join('; ');
-      const observed = `${looks} looks in ${step.holdSeconds} s: ${what}; it says: ${asks.join('; ') || 'nothing'}`;
-      return { result: 'unchanged', observed, at: Date.now(), looks, promoted: [...promoted], asks };
+      const observed = `${looks} looks in ${step.holdSeconds} s: ${what}`;
+      return { result: 'unchanged', observed, at: Date.now(), looks, promoted: [...promoted] };
     },
 
     /**

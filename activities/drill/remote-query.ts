@@ -1,5 +1,5 @@
-import { CLIENT_USER, FIRST_ROW, selectThings } from '../../cluster/database/statements';
-import { HadbError } from '../../cluster/errors';
+import { CLIENT_USER, FIRST_ROW, selectThingsAndServer } from '../../cluster/database/statements';
+import { HadbError, isHadbError } from '../../cluster/errors';
 import { publicHostName } from '../../cluster/ids';
 import type { ClusterSpecification } from '../../cluster/specification/specification';
 import type { StepContext, StepOutcome } from '../../cluster/step';
@@ -19,53 +19,86 @@ export interface DatabaseAccessDependencies {
 const QUERY_MS = 10_000;
 /** The load balancer needs its interval times its threshold to notice a move, and the same again to be sure. */
 const DEFAULT_LIMIT_SECONDS = 60;
+/** Without a primary nobody is going to answer soon. */
+const NO_PRIMARY_LIMIT_SECONDS = 10;
+
+export interface RemoteAnswer {
+  rows: number;
+  tookMs: number;
+  /** Host name of the machine that answers. */
+  server: string;
+}
 
 /** The article's remote query: from outside, by name, through the load balancer, by TLS with the cluster's own authority. */
 export function createRemoteQueryActivities(dependencies: DatabaseAccessDependencies) {
+  const query = async (
+    step: StepContext & { withinSeconds?: number; primary?: string },
+  ): Promise<StepOutcome & RemoteAnswer> => {
+    const { primary } = step;
+    const access = await databaseAccess(dependencies, step.specification, `${step.operation.workflowId} ${step.step}`);
+    const startedAt = performance.now();
+    const seen = await waitUntil<Rows | Error>(
+      { ...step, node: access.host },
+      {
+        waitingFor: `the answer to the remote query${primary === undefined ? '' : ` from ${primary}`}`,
+        limitMs: (step.withinSeconds ?? DEFAULT_LIMIT_SECONDS) * 1000,
+        observe: () =>
+          queryOnce(access, selectThingsAndServer(step.specification)).catch((error: unknown) => asError(error)),
+        // A table without rows does not tell who has answered; it is the wrong one, whoever has.
+        isDone: (answer) =>
+          Array.isArray(answer) && (primary === undefined || answer.length === 0 || serverOf(answer) === primary),
+        describe: (answer) =>
+          Array.isArray(answer)
+            ? `${serverOf(answer)} answers${primary === undefined ? '' : `, not the primary ${primary}`}`
+            : answer.message,
+        whatNow: `Look whether the database runs on one node, whether the probe port ${step.specification.loadBalancer.probePort} answers there and nowhere else, and whether this machine is in network.clients.`,
+      },
+    );
+    const rows = Array.isArray(seen) ? seen : [];
+    const first = rows.find(({ id }) => Number(id) === FIRST_ROW.id);
+    if (first?.['name'] !== FIRST_ROW.name) {
+      throw new HadbError('QueryFailed', `the remote query does not return the row "${FIRST_ROW.name}"`, {
+        subject: access.host,
+        observed: JSON.stringify(rows.slice(0, 3)),
+        whatNow:
+          'Look at the table on the node that is primary: the answer came from another database, or the row was changed.',
+      });
+    }
+    const tookMs = Math.round(performance.now() - startedAt);
+    const server = serverOf(rows);
+    return {
+      result: 'unchanged',
+      observed: `${access.host}:${access.port} (${access.address}) leads to ${server}, which answers with ${rows.length} row${rows.length === 1 ? '' : 's'}, "${FIRST_ROW.name}" among them, after ${tookMs} ms`,
+      rows: rows.length,
+      tookMs,
+      server,
+    };
+  };
+
   return {
-    /** Repeats the query with a new connection each time until it is answered. Errors: NotReady, QueryFailed. */
-    async remoteQuery(
-      step: StepContext & { withinSeconds?: number },
-    ): Promise<StepOutcome & { rows: number; tookMs: number }> {
-      const access = await databaseAccess(
-        dependencies,
-        step.specification,
-        `${step.operation.workflowId} ${step.step}`,
-      );
-      const startedAt = performance.now();
-      const seen = await waitUntil<Rows | Error>(
-        { ...step, node: access.host },
-        {
-          waitingFor: 'the answer to the remote query',
-          limitMs: (step.withinSeconds ?? DEFAULT_LIMIT_SECONDS) * 1000,
-          observe: () => queryOnce(access, selectThings(step.specification)).catch((error: unknown) => asError(error)),
-          isDone: (answer) => Array.isArray(answer),
-          describe: (answer) => (Array.isArray(answer) ? `${answer.length} rows` : answer.message),
-          whatNow: `Look whether the database runs on one node, whether the probe port ${step.specification.loadBalancer.probePort} answers there, and whether this machine is in network.clients.`,
-        },
-      );
-      const rows = Array.isArray(seen) ? seen : [];
-      const first = rows.find(({ id }) => Number(id) === FIRST_ROW.id);
-      if (first?.['name'] !== FIRST_ROW.name) {
-        throw new HadbError('QueryFailed', `the remote query does not return the row "${FIRST_ROW.name}"`, {
-          subject: access.host,
-          observed: JSON.stringify(rows.slice(0, 3)),
-          whatNow:
-            'Look at the table on the node that is primary: the answer came from another database, or the row was changed.',
-        });
+    /**
+     * Repeats the query with a new connection each time until it is answered, by the server of `primary` where that is named. Errors: NotReady, QueryFailed.
+     */
+    remoteQuery: query,
+
+    /** The same before a drill; `primary` is absent where no node is. Whatever is wrong with the answer is one thing: no drill begins. Errors: GateNotMet. */
+    async readQueryGate(step: StepContext & { primary?: string; withinSeconds?: number }): Promise<StepOutcome> {
+      try {
+        const limit = step.primary === undefined ? { withinSeconds: NO_PRIMARY_LIMIT_SECONDS } : {};
+        return await query({ ...limit, ...step });
+      } catch (error) {
+        if (!isHadbError(error) || (error.code !== 'NotReady' && error.code !== 'QueryFailed')) throw error;
+        const { observed } = error.details;
+        const told = observed === undefined ? '' : ` (${observed})`;
+        throw new HadbError('GateNotMet', `from outside: ${error.message}${told}`, error.details);
       }
-      const tookMs = Math.round(performance.now() - startedAt);
-      return {
-        result: 'unchanged',
-        observed: `${access.host}:${access.port} (${access.address}) answers with ${rows.length} row${rows.length === 1 ? '' : 's'}, "${FIRST_ROW.name}" among them, after ${tookMs} ms`,
-        rows: rows.length,
-        tookMs,
-      };
     },
   };
 }
 
 type Rows = Record<string, unknown>[];
+
+const serverOf = ([row]: Rows): string => (typeof row?.['server'] === 'string' ? row['server'] : 'no server');
 
 export async function databaseAccess(
   { secrets, resolve }: DatabaseAccessDependencies,

@@ -1,4 +1,5 @@
 import {
+  isWeeklyVerify,
   renderVerifyRead,
   parseVerifyView,
   verifyLeftOut,
@@ -7,15 +8,21 @@ import {
 } from '../../cluster/drbd/verify';
 import { describeDrbd } from '../../cluster/drbd/state';
 import { HadbError } from '../../cluster/errors';
+import { VERIFIED_TAG } from '../../cluster/ids';
 import { parseClock, renderClockRead } from '../../cluster/logs/clock';
 import { renderStartVerify } from '../../cluster/node/verify-moves';
 import type { StepContext, StepOutcome, VerdictCheck } from '../../cluster/step';
 import { auditVerify, verifyNotRun } from '../../cluster/verdict/audit-verify';
+import { messageOf } from '../../processes/error-message';
+import { readEvidence } from '../azure/evidence';
+import { createScope, type AzureScope } from '../azure/resource-kind';
+import type { AzureDependencies } from '../azure/submission';
+import { writeTags } from '../azure/tags';
 import type { NodeSession, NodeSessions } from '../connections/node-session';
 import { makeMove } from '../node/runtime';
 import { waitUntil } from '../node/waiting';
 
-export interface VerifyDependencies {
+export interface VerifyDependencies extends AzureDependencies {
   sessions: NodeSessions;
   /** How long a comparison that does not run any more may take to say how it ended. */
   verifyEndMs?: number;
@@ -25,15 +32,25 @@ export interface VerifyDependencies {
 const SLOWNESS = 10;
 const LEAST_LIMIT_MS = 600_000;
 
-export function createVerifyActivities({ sessions, verifyEndMs = 10_000 }: VerifyDependencies) {
+export function createVerifyActivities(dependencies: VerifyDependencies) {
+  const { sessions, verifyEndMs = 10_000 } = dependencies;
   return {
     /**
      * Has DRBD compare both copies, from the primary, and waits for its end; one that a try before has begun is taken up. `since` is the beginning of the drill (ms since
-     * the epoch, our clock). What it finds is an answer, not an error. Errors: GuardRefused, NotReady.
+     * the epoch, our clock). What it finds is an answer, not an error. One that is made once a week is noted on the resource group. Errors: GuardRefused, NotReady,
+     * those of Azure.
      */
     async verifyCopies(step: StepContext & { since: number }): Promise<StepOutcome & { checks: VerdictCheck[] }> {
       const { specification } = step;
-      const leftOut = verifyLeftOut(specification);
+      const isWeekly = isWeeklyVerify(specification);
+      const tags = isWeekly ? await readEvidence(createScope(dependencies, step)) : {};
+      const lastAt = Date.parse(tags[VERIFIED_TAG] ?? '');
+      const leftOut = verifyLeftOut(specification, {
+        at: step.since,
+        inBuild: step.operation.runbook === 'buildCluster',
+        // One of this very drill, by a try whose report was lost, is found on the node.
+        ...(lastAt < step.since && { lastAt }),
+      });
       if (leftOut !== undefined) {
         return { result: 'unchanged', observed: `not run: ${leftOut}`, checks: [verifyNotRun(leftOut)] };
       }
@@ -84,15 +101,27 @@ export function createVerifyActivities({ sessions, verifyEndMs = 10_000 }: Verif
         kib: drbd.outOfSyncKiB,
       }));
       const check = auditVerify({ ...(last.ended !== undefined && { ended: last.ended }), outOfSync });
+      const noted = isWeekly && check.passed ? await noteVerified(createScope(dependencies, step)) : '';
       return {
         result: isFound ? 'changedEarlier' : 'changed',
         observed: describeView(before),
         done: `had DRBD compare both copies, from ${node}`,
-        verified: check.detail,
+        verified: `${check.detail}${noted}`,
         checks: [check],
       };
     },
   };
+}
+
+/** A note that cannot be written costs another comparison, and no verdict. */
+async function noteVerified(scope: AzureScope): Promise<string> {
+  const value = new Date().toISOString();
+  try {
+    await writeTags(scope, scope.ids.resourceGroup, { [VERIFIED_TAG]: value });
+    return `; noted as ${VERIFIED_TAG}`;
+  } catch (error) {
+    return `; not noted as ${VERIFIED_TAG}, so that the next drill makes it again: ${messageOf(error)}`;
+  }
 }
 
 async function readVerify(session: NodeSession, sinceSeconds: number): Promise<VerifyView> {

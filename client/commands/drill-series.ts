@@ -18,7 +18,7 @@ import {
 import { withFileLock } from '../../processes/file-lock';
 import { writeFileAtomically } from '../../processes/owned-process';
 import { messageOf } from '../../processes/error-message';
-import { DRILL_KINDS, type DrillKind } from '../../workflows/messages';
+import { DRILL_KINDS, FAULT_PAIRS, type DrillKind, type FaultPair } from '../../workflows/messages';
 import { isInteractive, type ClientContext } from '../context';
 import { readDrillReports } from '../drill-reports';
 import { readSeriesState, seriesStateFile, writeSeriesState } from '../drill-series-state';
@@ -161,7 +161,7 @@ async function makeNext(series: Series): Promise<CommandResult> {
   const resumed = state.open !== undefined;
   const { startedAt } = (state.open ??= { kind, startedAt: session.context.clock.now() });
   keep();
-  const request = drillRequest(read, kind, starter, startedAt);
+  const request = drillRequest(read, { kind, pair: pairOfTurn(kind, state) }, starter, startedAt);
   const result =
     resumed && (await isKnown(session, request.workflowId))
       ? await watchAgain(session, request.workflowId)
@@ -173,6 +173,12 @@ async function makeNext(series: Series): Promise<CommandResult> {
   keep();
   if (!wasNotMade(result)) tell(series, result);
   return result;
+}
+
+/** Double faults take turns, so that a series makes each pair of them. */
+function pairOfTurn(kind: DrillKind, { ended }: SeriesState): FaultPair | undefined {
+  if (kind !== 'double') return undefined;
+  return FAULT_PAIRS[ended.filter(({ drill }) => drill.kind === kind).length % FAULT_PAIRS.length];
 }
 
 async function isKnown(session: Session, workflowId: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { buildWorkflowId } from '../../cluster/ids';
 import type { Decision } from '../../cluster/step';
 import { timingInputs, timingWarnings } from '../../cluster/timing';
-import type { DrillKind } from '../../workflows/messages';
+import type { DrillKind, FaultPair } from '../../workflows/messages';
 import { describeError, exitOfError } from '../failure';
 import { junitOfResult } from '../junit';
 import { isInteractive } from '../context';
@@ -52,6 +52,7 @@ function warnOfTiming({ reporter }: Session, { specification }: ReadSpecificatio
 export interface DrillFlags extends RunFlags {
   /** JUnit XML is written there. */
   junit?: string | undefined;
+  pair?: FaultPair | undefined;
 }
 
 export function drill(
@@ -66,7 +67,15 @@ export function drill(
     if (flags.junit !== undefined && flags.wait === false) {
       throw new ClientError('HADB_E4008', 'usage', '--junit tells how the drill ended: it cannot go with --no-wait');
     }
-    const request = drillRequest(read, kind, starter(context, flags), startedAt);
+    const { pair } = flags;
+    if (pair !== undefined && kind !== 'double') {
+      throw new ClientError(
+        'HADB_E4008',
+        'usage',
+        `--pair names the faults of "double": a drill of kind ${kind} has one`,
+      );
+    }
+    const request = drillRequest(read, { kind, pair }, starter(context, flags), startedAt);
     const { junit } = flags;
     if (junit === undefined) return launch(session, request, waiting(context, flags));
     const write = (result: CommandResult) => {

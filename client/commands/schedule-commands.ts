@@ -1,4 +1,6 @@
+import { verifyAllowanceMinutes } from '../../cluster/drbd/verify';
 import type { TimeOfDay } from '../../cluster/drill-schedule';
+import type { ClusterSpecification } from '../../cluster/specification/specification';
 import { DEADLINE_MINUTES, WATCH_MINUTES } from '../../workflows/messages';
 import type { DrillKind } from '../../workflows/messages';
 import { isInteractive } from '../context';
@@ -33,7 +35,7 @@ export function createSchedule(
     const temporal = await session.temporal();
     const read = await knownSpecification(session, { cluster: flags.cluster, file });
     const { taskQueue, user } = context.settings;
-    const { at, kinds, deadline = DEADLINE_MINUTES.usual } = flags;
+    const { at, kinds, deadline = usualDeadline(read.specification) } = flags;
     const request = scheduleRequest(read, { name, at, kinds, deadlineMinutes: deadline }, { taskQueue, user });
     const saved = await temporal.schedules.save(request);
     const schedule = await report(temporal, await temporal.schedules.read(name));
@@ -41,6 +43,10 @@ export function createSchedule(
     return { exit: 'passed', summary: `schedule ${name} is ${saved}${still}`, schedules: [schedule] };
   });
 }
+
+/** Two hours, and room for DRBD's comparison of a large disk. */
+const usualDeadline = (specification: ClusterSpecification): number =>
+  Math.min(DEADLINE_MINUTES.most, DEADLINE_MINUTES.usual + verifyAllowanceMinutes(specification));
 
 export interface WatchFlags extends ReportingFlags {
   cluster?: string | undefined;

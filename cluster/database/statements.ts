@@ -28,6 +28,10 @@ export const ledgerTable = ({ database }: ClusterSpecification): string =>
 export const selectThings = (specification: ClusterSpecification): string =>
   `SELECT id, name FROM ${thingsTable(specification)} ORDER BY id`;
 
+/** The same, and which machine answers: a variable that needs no privilege. */
+export const selectThingsAndServer = (specification: ClusterSpecification): string =>
+  `SELECT id, name, @@hostname AS server FROM ${thingsTable(specification)} ORDER BY id`;
+
 /**
  * Gives the administrator's account its login by socket. Runs inside of the initialisation (`--init-file`), so that there is
  * no moment with an empty password; MariaDB's installer does it by itself.

@@ -5,20 +5,55 @@ import { assign } from '../shell';
 
 /** DRBD's online verification: both copies read to their end and compared, block by block, at the rate of a resync. */
 
-/** `auto` does no more than this after every drill. */
+/** `auto` does this much after every drill, and more once a week. */
 const LONGEST_SECONDS = 120;
+/** Nor does it do more than this, which a night and its deadline have room for. */
+const LONGEST_WEEKLY_SECONDS = 10 * 3600;
+/** A week less half a day: it is each seventh night, however long the one a week ago took. */
+const WEEK_MS = 6.5 * 86_400_000;
 
 /** How long it takes at the rate that the configuration allows. A slow processor or disk makes it longer. */
 export const verifySeconds = ({ dataDisk, drbd }: Pick<ClusterSpecification, 'dataDisk' | 'drbd'>): number =>
   Math.ceil((dataDisk.sizeGiB * 1024) / drbd.resyncMiBPerSecond);
 
+/** Too long for every drill: made once a week, which needs a memory. */
+export const isWeeklyVerify = (specification: ClusterSpecification): boolean => {
+  const seconds = verifySeconds(specification);
+  return specification.drill.verify === 'auto' && seconds > LONGEST_SECONDS && seconds <= LONGEST_WEEKLY_SECONDS;
+};
+
+/** What decides besides the specification. Times in ms since the epoch. */
+export interface VerifyOccasion {
+  at: number;
+  /** End of the last one that found nothing; absent where none is known. */
+  lastAt?: number;
+  /** A build makes several drills, and has other things to do. */
+  inBuild?: boolean;
+}
+
 /** Why it is left out; undefined where it is made. */
-export function verifyLeftOut(specification: ClusterSpecification): string | undefined {
+export function verifyLeftOut(
+  specification: ClusterSpecification,
+  { at, lastAt, inBuild = false }: VerifyOccasion,
+): string | undefined {
   const { dataDisk, drbd, drill } = specification;
   if (drill.verify === 'never') return 'the specification says "drill.verify: never"';
   const seconds = verifySeconds(specification);
   if (drill.verify === 'always' || seconds <= LONGEST_SECONDS) return undefined;
-  return `${dataDisk.sizeGiB} GiB take ${formatDuration(seconds * 1000)} at ${drbd.resyncMiBPerSecond} MiB/s; "drill.verify: always" does it all the same`;
+  const long = `${dataDisk.sizeGiB} GiB take ${formatDuration(seconds * 1000)} at ${drbd.resyncMiBPerSecond} MiB/s`;
+  const anyway = '"drill.verify: always" does it all the same';
+  if (!isWeeklyVerify(specification)) return `${long}, more than once a week is made by itself; ${anyway}`;
+  if (inBuild) return `${long}: made once a week by drills, and not by the tests of a build`;
+  if (lastAt === undefined || at - lastAt >= WEEK_MS) return undefined;
+  return `${long}: made once a week, the last time on ${new Date(lastAt).toISOString().slice(0, 10)}; ${anyway}`;
+}
+
+/** What a drill may take longer because of it, in minutes: a busy disk makes it slower than its rate. */
+export function verifyAllowanceMinutes(specification: ClusterSpecification): number {
+  const seconds = verifySeconds(specification);
+  const isLong = seconds > LONGEST_SECONDS;
+  const isMade = specification.drill.verify === 'always' || isWeeklyVerify(specification);
+  return isLong && isMade ? Math.ceil((2 * seconds) / 60) : 0;
 }
 
 export interface VerifyView {

@@ -133,6 +133,14 @@ export function describeRemedy(remedy: Remedy): string {
   }
 }
 
+/** What a recovery would say of the pair, on one line. */
+export function describeDiagnosis({ healthy, problems, refusals, left, remedy }: Diagnosis): string {
+  if (healthy) return 'the pair is whole';
+  const needed = [...refusals, ...left].map(({ code, sentence, whatNow }) => `${code}: ${sentence}. ${whatNow}`);
+  const next = remedy === undefined ? [] : [`${describeRemedy(remedy)} (${remedy.node})`];
+  return [...needed, ...next, `seen: ${problems.join('; ')}`].join(' | ');
+}
+
 function problemsOf(nodes: Pair, specification: ClusterSpecification): string[] {
   const left = nodes.flatMap(({ node, leftFaults = [] }) => leftFaults.map((fault) => describeLeftFault(node, fault)));
   const found = nodes.flatMap(({ node, power, silence, says }) => {
@@ -512,6 +520,10 @@ export const isBeingFenced = (nodes: Pair, name: string): boolean =>
     speaking(nodes).some(({ says }) => says.state.nodes.some((node) => node.name === name && node.online)));
 
 function whyDown(nodes: Pair, name: string): string {
+  const waiting = speaking(nodes).find(
+    ({ node, says: { state } }) => node !== name && state.available && !state.quorate,
+  );
+  if (waiting !== undefined) return `${waiting.node} came up alone, and waits for it before it promotes anything`;
   const last = fencesSeen(nodes, name).at(-1);
   return last === undefined ? 'it was stopped, and no fencing is known' : describeFence(last);
 }

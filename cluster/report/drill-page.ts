@@ -428,8 +428,9 @@ function outageTable(record: DrillRecord, zero: number): string {
 function steps(list: readonly StepRecord[]): string {
   if (list.length === 0) return '';
   return table(
-    ['step', 'node', 'state', 'time', 'evidence'],
+    ['phase', 'step', 'node', 'state', 'time', 'evidence'],
     list.map((step) => [
+      plain(step.chapter),
       plain(step.sentence),
       plain(step.node ?? ''),
       { html: escapeMarkup(describeState(step).replaceAll('*', '')), className: 'state' },

@@ -102,8 +102,7 @@ const STATUS: Record<DrillOutcome, Journal['status']> = {
 const iso = (at: number): string => new Date(at).toISOString();
 const seconds = (ms: number): number => Math.round(ms) / 1000;
 const wentWell = ({ state }: StepRecord): boolean => state === 'done' || state === 'skipped';
-/** The gate and the query before the fault. */
-const isGate = ({ id }: StepRecord): boolean => /-(?:gate|query-before)$/.test(id);
+const isGate = ({ id }: StepRecord): boolean => id.endsWith('-gate');
 
 type Provider = JournalActivity['activity']['provider'];
 
@@ -142,7 +141,9 @@ function experimentOf(
 
 /** A step that changes nothing is a probe. */
 const typeOf = ({ outcome }: StepRecord): 'probe' | 'action' => (outcome?.result === 'unchanged' ? 'probe' : 'action');
-const nameOf = ({ sentence, node }: StepRecord): string => (node === undefined ? sentence : `${sentence} (${node})`);
+/** The phase of the drill, what is done, and where. */
+const nameOf = ({ chapter, sentence, node }: StepRecord): string =>
+  `${chapter}: ${sentence}${node === undefined ? '' : ` (${node})`}`;
 
 function activityOf(step: StepRecord, kind: string): JournalActivity {
   const { startedAt, endedAt = startedAt, outcome, failure } = step;

@@ -137,7 +137,7 @@ export const SpecificationFields = strict({
     verify: z
       .enum(['auto', 'always', 'never'])
       .describe(
-        'Whether DRBD compares both copies block by block after each drill, at the rate of a resync. auto: where that takes no longer than two minutes.',
+        'Whether DRBD compares both copies block by block after each drill, at the rate of a resync. auto: where that takes no longer than two minutes; else once a week, up to ten hours.',
       )
       .default('auto'),
   }).prefault({}),

@@ -197,6 +197,14 @@ describe('hadb drill --junit', () => {
     expect((await hadb('drill switchover --junit drill.xml --no-wait')).exit).toBe(64);
   });
 
+  it('a pair of faults is of a double one only', async () => {
+    expect((await hadb('drill double --pair both-off-one-back --no-wait')).exit).toBe(0);
+    const { exit, out, error } = await hadb('drill switchover --pair off-then-reset');
+    expect(exit).toBe(64);
+    expect(out + error).toContain('--pair names the faults of "double"');
+    expect((await hadb('drill double --pair other')).exit).toBe(64);
+  });
+
   it('a verdict that is not known exits with 2, though the run has failed', async () => {
     expect((await hadb('drill switchover --wait', failing(true))).exit).toBe(2);
   });

@@ -64,6 +64,14 @@ describe('hadb schedule create', () => {
     expect(printed).toContain('schedule nightly is created');
   });
 
+  it('gives the nights longer where the copies of a large disk are compared', async () => {
+    const { temporal } = await hadb('schedule create nightly --cluster built --at 02:30', {
+      input: { specification: { ...specificationOf('built').specification, dataDisk: { sizeGiB: 512 } } },
+    });
+
+    expect(temporal.saved[0]).toMatchObject({ input: { deadlineMinutes: 120 + 175 } });
+  });
+
   it('takes the specification of the newest build before a file that happens to be there', async () => {
     const { temporal } = await hadb('schedule create nightly --cluster built --at 02:30', {
       input: specificationOf('built'),

@@ -25,6 +25,11 @@ describe('a build', () => {
       'Setting up Corosync',
       'Setting up Pacemaker',
       'Tests',
+      ...['switchover', 'node-power-off'].flatMap((kind) =>
+        ['Gate', 'Baseline', 'Inject', 'Observe', 'Recovered', 'Rejoin', 'Steady state', 'Audits', 'Report'].map(
+          (phase) => `Tests, ${kind}: ${phase}`,
+        ),
+      ),
     ]);
   });
 

@@ -30,6 +30,7 @@ describe.each(DRILL_KINDS)('a drill of kind %s', (kind) => {
     const order = among(cluster, [
       'readDrillPermission',
       'readDrillGate',
+      'readQueryGate',
       'remoteQuery',
       'startWriter',
       'stopWriter',
@@ -39,13 +40,33 @@ describe.each(DRILL_KINDS)('a drill of kind %s', (kind) => {
     expect(order.slice(0, 5)).toEqual([
       'readDrillPermission',
       'readDrillGate',
-      'remoteQuery',
+      'readQueryGate',
       'startWriter',
       'readDrillPermission',
     ]);
     expect(order.slice(-4)).toEqual(['awaitPairHealthy/hadb02', 'remoteQuery', 'stopWriter', 'judgeDrill']);
     expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
     expect(cluster.calls.filter(({ activity }) => activity === 'takeOwnership')).toHaveLength(2);
+  });
+
+  it('goes through its phases in their order', () => {
+    const chapters = progress.steps.filter(({ id }) => id.startsWith(`${kind}-`)).map(({ chapter }) => chapter);
+
+    expect([...new Set(chapters)]).toEqual([
+      'Gate',
+      'Baseline',
+      'Inject',
+      'Observe',
+      'Recovered',
+      'Rejoin',
+      'Steady state',
+      'Audits',
+      'Report',
+    ]);
+    const chapterOf = (name: string) => progress.steps.find(({ id }) => id === `${kind}-${name}`)?.chapter;
+    expect(
+      ['gate', 'start-writer', 'roles', 'state-during', 'healthy', 'query-after', 'judge', 'report'].map(chapterOf),
+    ).toEqual(['Gate', 'Baseline', 'Observe', 'Recovered', 'Rejoin', 'Steady state', 'Audits', 'Report']);
   });
 
   it('is audited when the pair is healthy and nobody writes any more', () => {

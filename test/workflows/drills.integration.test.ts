@@ -1,4 +1,7 @@
-import type { Verdict } from '../../cluster/step';
+import { diagnose } from '../../cluster/recovery/diagnosis';
+import type { Progress, Verdict } from '../../cluster/step';
+import { fencingInVain, waitingForPeer } from '../cluster/recovery/specimen-findings';
+import { specificationOf } from '../cluster/specimens';
 import { DRILL_KINDS, progressQuery } from '../../workflows/messages';
 import { failWith, succeed } from './fake-activities';
 import { type FakeCluster, type FakeStep, hangUntilCancelled } from './fake-cluster';
@@ -6,6 +9,7 @@ import { among, drillInput, input, playClusters } from './played-cluster';
 import { eventually, failureOf, progressIn, stepOf } from './runs';
 import { specificationFor } from './temporal-for-tests';
 
+const SPECIFICATION = specificationOf();
 const withCluster = playClusters();
 
 /** What breaks or moves something. */
@@ -135,6 +139,7 @@ describe('a drill', () => {
         'readPowerCutGate/hadb01',
         'submitPowerOff/hadb01',
         'awaitNothingPromoted/hadb02',
+        'readPairDiagnosis',
         'endFault/hadb02',
         'endFault/hadb01',
         'awaitFencingSettled/hadb02',
@@ -143,12 +148,15 @@ describe('a drill', () => {
     [
       'double',
       [
+        'readDrillPermission',
         'readPowerCutGate/hadb01',
         'submitPowerOff/hadb01',
         'awaitPrimary/hadb02',
+        'readDrillPermission',
         'readSurvivorCutGate/hadb02',
         'submitPowerOff/hadb02',
         'awaitNothingPromoted/hadb02',
+        'readPairDiagnosis',
         'awaitFencingSettled/hadb02',
       ],
     ],
@@ -160,6 +168,93 @@ describe('a drill', () => {
     const names = [...new Set(expected.map((call) => call.split('/')[0] ?? ''))];
     const afterGate = cluster.order().slice(cluster.order().indexOf('readDrillGate'));
     expect(afterGate.filter((call) => names.includes(call.split('/')[0] ?? ''))).toEqual(expected);
+  });
+
+  it.each([
+    [undefined, 'hadb02', 'hadb01'],
+    ['off-then-reset', 'hadb02', 'hadb01'],
+    ['both-off-one-back', 'hadb01', 'hadb02'],
+  ] as const)('of two faults, %s, has %s come back alone, which waits for %s', async (pair, back, peer) => {
+    const { result: progress, cluster } = await withCluster(async (worker): Promise<Progress> =>
+      (await worker.start('failoverDrill', { ...drillInput('double'), ...(pair && { pair }) })).result(),
+    );
+
+    const calls = among(cluster, ['submitPowerOff', 'submitStart', 'awaitNothingPromoted', 'readPairDiagnosis']);
+    expect(calls.slice(0, 5)).toEqual([
+      'submitPowerOff/hadb01',
+      'submitPowerOff/hadb02',
+      `submitStart/${back}`,
+      `awaitNothingPromoted/${back}`,
+      'readPairDiagnosis',
+    ]);
+    expect(progress.verdict?.summary).toMatch(pair === undefined ? /^double: / : new RegExp(`^double \\(${pair}\\): `));
+    expect(progress.verdict?.checks).toContainEqual({
+      name: `recovery would start ${peer}, and needs nobody`,
+      passed: true,
+      detail: expect.stringContaining(`${back} came up alone, and waits for it`) as string,
+    });
+  });
+
+  it('of two faults that is stopped between them does not make the second, and puts the first right', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDrillPermission'] = [succeed, succeed, failWith('DrillsForbidden', 'drills are stopped')];
+      return failureOf(await worker.start('failoverDrill', drillInput('double')));
+    });
+
+    expect(error.type).toBe('DrillsForbidden');
+    expect(among(cluster, ['submitPowerOff'])).toEqual(['submitPowerOff/hadb01']);
+    expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
+  });
+
+  it('of one fault has no pair of them', async () => {
+    const { result: error, cluster } = await withCluster(async (worker) =>
+      failureOf(await worker.start('failoverDrill', { ...drillInput('switchover'), pair: 'off-then-reset' })),
+    );
+
+    expect(error.type).toBe('BadSpecification');
+    expect(error.message).toContain('pair: a pair of faults is of a drill of kind double only');
+    expect(cluster.calls).toEqual([]);
+  });
+
+  it('whose diagnosis cannot be made is unknown, not passed', async () => {
+    const { result: error } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readPairDiagnosis'] = [failWith('Denied')];
+      return failureOf(await worker.start('failoverDrill', drillInput('fence-loss')));
+    });
+
+    expect(progressIn(error).verdict).toMatchObject({ passed: false, unknown: true });
+  });
+
+  it('is told by its gate all that is wrong, and whatever it is, nothing was begun', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDrillGate'] = [failWith('GateNotMet', 'hadb02 is offline')];
+      cluster.answers['readFencingGate'] = [failWith('Denied', 'the token is refused')];
+      cluster.answers['readQueryGate'] = [failWith('GateNotMet', 'from outside: hadb02 answers')];
+      cluster.answers['checkFreezable'] = [failWith('GateNotMet', 'nobody here can freeze a machine')];
+      return failureOf(await worker.start('failoverDrill', drillInput('node-freeze')));
+    });
+
+    expect(error.type).toBe('GateNotMet');
+    expect(error.message).toContain(
+      'hadb02 is offline; the token is refused (Denied); from outside: hadb02 answers; nobody here can freeze a machine',
+    );
+    expect(among(cluster, [...FAULTS, 'startWriter'])).toEqual([]);
+  });
+
+  it('asks the load balancer for the node that is primary then', async () => {
+    const asked: unknown[] = [];
+    const note = async (step: FakeStep & { primary?: string }) => {
+      asked.push(step.primary);
+      return { result: 'unchanged', observed: '' };
+    };
+    await withCluster(async (worker, cluster) => {
+      cluster.answers['readQueryGate'] = [note];
+      cluster.answers['remoteQuery'] = [note];
+      cluster.answers['awaitPairHealthy'] = [async () => ({ result: 'unchanged', observed: '', primary: 'hadb02' })];
+      return (await worker.start('failoverDrill', drillInput('switchover'))).result();
+    });
+
+    expect(asked).toEqual(['hadb01', 'hadb02', 'hadb02']);
   });
 
   it('that is refused by its gate breaks nothing', async () => {
@@ -328,10 +423,21 @@ describe('a drill', () => {
     [
       'fence-loss',
       'awaitNothingPromoted',
-      { at: 1, looks: 9, promoted: ['DRBD is promoted on hadb02'], asks: ['x'] },
+      { at: 1, looks: 9, promoted: ['DRBD is promoted on hadb02'] },
       'nothing promoted',
     ],
-    ['double', 'awaitNothingPromoted', { at: 1, looks: 9, promoted: [], asks: [] }, 'a person is asked'],
+    [
+      'fence-loss',
+      'readPairDiagnosis',
+      { diagnosis: diagnose(waitingForPeer('hadb01'), SPECIFICATION) },
+      'a person is asked, because the fencing of hadb01 fails',
+    ],
+    [
+      'double',
+      'readPairDiagnosis',
+      { diagnosis: diagnose(fencingInVain(), SPECIFICATION) },
+      'recovery would start hadb01, and needs nobody',
+    ],
     [
       'database-hang',
       'awaitServedAgain',

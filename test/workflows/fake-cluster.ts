@@ -3,7 +3,7 @@ import { createActivities, type Activities, type ActivityDependencies } from '..
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { diagnose } from '../../cluster/recovery/diagnosis';
 import { describeFindings, type PairFindings } from '../../cluster/recovery/findings';
-import { findingsOf } from '../cluster/recovery/specimen-findings';
+import { fencingInVain, findingsOf, waitingForPeer } from '../cluster/recovery/specimen-findings';
 import { DEBIAN_12 } from '../cluster/specimens';
 
 /**
@@ -22,13 +22,20 @@ export interface FakeCluster {
   power: Record<string, string>;
   /** What is seen of the pair, look by look; the last one for good. */
   looks: PairFindings[];
+  /** The way to Azure Resource Manager is cut. */
+  cannotFence: boolean;
   /** Machines that stand still. */
   frozen: Set<string>;
   /** Skipped in a row, as days. */
   skippedNights: string[];
 }
 
-export type FakeStep = StepContext & { node?: string; resource?: { name: string }; day?: string };
+export type FakeStep = StepContext & {
+  node?: string;
+  resource?: { name: string };
+  day?: string;
+  fault?: { fault: string };
+};
 
 const outcome = (name: string): StepOutcome => ({ result: 'changed', observed: `before ${name}`, done: name });
 
@@ -43,6 +50,7 @@ export function createFakeCluster(): FakeCluster {
     built: false,
     power: { hadb01: 'running', hadb02: 'running' },
     looks: [findingsOf()],
+    cannotFence: false,
     frozen: new Set(),
     skippedNights: [],
   };
@@ -79,7 +87,15 @@ export function createFakeCluster(): FakeCluster {
       return { at: Date.now(), survivor, lost: other(survivor) };
     },
     awaitNothingMoves: () => ({ at: Date.now(), looks: 60, moved: [], twoPrimaries: false }),
-    awaitNothingPromoted: () => ({ at: Date.now(), looks: 60, promoted: [], asks: ['hadb01 is unclean'] }),
+    awaitNothingPromoted: () => ({ at: Date.now(), looks: 60, promoted: [] }),
+    injectFault: ({ fault }) => {
+      if (fault?.fault === 'resource-manager-cut') cluster.cannotFence = true;
+      return {};
+    },
+    endFault: ({ fault }) => {
+      if (fault?.fault === 'resource-manager-cut') cluster.cannotFence = false;
+      return {};
+    },
     judgeDrill: () => ({
       verdict: { passed: true, summary: '900 writes acknowledged, 0 lost', checks: [] },
       report: {},
@@ -118,7 +134,7 @@ export function createFakeCluster(): FakeCluster {
       return {};
     },
     readPairDiagnosis: ({ specification }) => {
-      const look = (cluster.looks.length > 1 ? cluster.looks.shift() : cluster.looks[0]) ?? findingsOf();
+      const look = lookAt(cluster);
       return { observed: describeFindings(look), diagnosis: diagnose(look, specification) };
     },
     postAlert: () => ({ told: true }),
@@ -144,6 +160,14 @@ function activityNames(): string[] {
   const nothing = new Proxy({}, { get: () => () => undefined });
   const activities: Activities = createActivities(nothing as ActivityDependencies);
   return Object.keys(activities).filter((name) => name !== 'describeLockHolder' && name !== 'terminateLeakedLock');
+}
+
+/** What was said beforehand; or, with one machine off, how the other one looks alone. */
+function lookAt({ looks, power, cannotFence }: FakeCluster): PairFindings {
+  const said = looks.length > 1 ? looks.shift() : looks[0];
+  const [down, ...more] = (['hadb01', 'hadb02'] as const).filter((name) => power[name] === 'stopped');
+  if (down === undefined || more.length > 0) return said ?? findingsOf();
+  return cannotFence ? fencingInVain() : waitingForPeer(down);
 }
 
 const other = (node: string): string => (node === 'hadb01' ? 'hadb02' : 'hadb01');

@@ -13,7 +13,7 @@ const LOOK_AGAIN_MS = 8_000;
 export const remoteQuery = async (run: Run, id: string, sentence: string, node?: string): Promise<void> => {
   await run.step({ id }, sentence, async (step) => {
     let answered = false;
-    const query = drill.remoteQuery(step).finally(() => {
+    const query = drill.remoteQuery({ ...step, ...(node !== undefined && { primary: node }) }).finally(() => {
       answered = true;
     });
     const [outcome, kept] = await Promise.allSettled([query, node && keepAnswering(step, node, () => answered)]);

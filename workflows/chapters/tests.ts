@@ -19,7 +19,7 @@ export async function tests(run: Run, { built }: Pair): Promise<void> {
     for (const kind of built ? (['manual', ...TESTS] as const) : TESTS) {
       const test = kind === 'manual' ? MANUAL_FAILOVER : kind;
       if (!(await mustProve(run, test))) continue;
-      const verdict = await runDrill(run, kind);
+      const verdict = await runDrill(run, { kind });
       verdicts.push(verdict);
       if (!verdict.passed) break;
       await run.step({ id: `record-${test}` }, `Record the test ${test} as passed`, (step) =>

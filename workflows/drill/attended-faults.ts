@@ -1,8 +1,13 @@
 import type { LastingFault } from '../../cluster/node/faults';
+import { describeDiagnosis, type Diagnosis } from '../../cluster/recovery/diagnosis';
 import { expectation } from '../../cluster/verdict/expectations';
-import { drill as client } from '../chapters/activities';
+import { drill as client, recovery } from '../chapters/activities';
+import { readDrillPermissionClosed } from '../drill-permission';
+import type { FaultPair } from '../messages';
+import { evidence } from './evidence';
 import { awaitOtherServes, startNode, startWhatWasShot, waitSeconds } from './pair';
-import { addressOf, faultTimingOf, type Fault, type Stage } from './stage';
+import { inPhase } from './phases';
+import { addressOf, faultTimingOf, type Fault, type Injected, type Stage } from './stage';
 import { breakNode, cutPower, cutPowerOfSurvivor, mendNode, seeServer, seeTarget } from './target';
 
 /** Faults after which a cluster may need a person: never made by a schedule. */
@@ -19,10 +24,12 @@ export function diskError(): Fault {
       await seeServer(stage);
       const sentence = 'Have DRBD let go of the data disk of the primary (drbdadm detach --force)';
       await breakNode(stage, primary, sentence, detach(stage));
-      const seen = await run.step(
-        { id: id('served-diskless'), node: primary },
-        'Wait until the database is served with the copy that is left',
-        (step) => client.awaitServedDiskless({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
+      const seen = await inPhase(stage, 'observe', () =>
+        run.step(
+          { id: id('served-diskless'), node: primary },
+          'Wait until the database is served with the copy that is left',
+          (step) => client.awaitServedDiskless({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
+        ),
       );
       return { at: seen.at, serving: seen.serving };
     },
@@ -48,7 +55,11 @@ export function fenceLoss(): Fault {
       await run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
         cutPower({ ...step, node: primary }),
       );
-      return watchSurvivor(stage, standby, faultTimingOf(run).fencingHoldSeconds);
+      return watchAlone(stage, standby, {
+        holdSeconds: faultTimingOf(run).fencingHoldSeconds,
+        wanted: `a person is asked, because the fencing of ${primary} fails`,
+        isTold: ({ refusals }) => refusals.some(({ code }) => code === 'fence-failed'),
+      });
     },
     servedAfterRepair: true,
     repair: async (stage) => {
@@ -65,41 +76,76 @@ export function fenceLoss(): Fault {
   };
 }
 
-/** The primary is lost, then the survivor is reset: it comes back alone and cannot know whether the other one writes. It waits for its peer. */
-export const double = (): Fault => ({
+/**
+ * The primary is lost, the other node takes over and is lost as well, and one of the two comes back alone. It cannot know whether the other one writes: it
+ * waits for its peer. `off-then-reset`: it is the survivor, which has everything. `both-off-one-back`: it is the first that fell, which has missed writes.
+ */
+export const double = (pair: FaultPair = 'off-then-reset'): Fault => ({
   inject: async (stage) => {
     const { run, id, primary, standby } = stage;
     await run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
       cutPower({ ...step, node: primary }),
     );
-    await awaitOtherServes(stage, 'hard');
-    await run.step({ id: id('power-off-survivor'), node: standby }, 'Cut the power of the survivor as well', (step) =>
-      cutPowerOfSurvivor({ ...step, node: standby }),
+    await inPhase(stage, 'observe', () => awaitOtherServes(stage, 'hard'));
+    await run.step(
+      { id: id('power-off-survivor'), node: standby },
+      'See once more that drills are allowed, and cut the power of the survivor as well',
+      async (step) => {
+        await readDrillPermissionClosed(step);
+        return cutPowerOfSurvivor({ ...step, node: standby });
+      },
     );
-    await startNode({ run, id: (name) => id(`survivor-${name}`) }, standby);
-    return watchSurvivor(stage, standby, faultTimingOf(run).holdSeconds);
+    const [back, peer] = pair === 'off-then-reset' ? [standby, primary] : [primary, standby];
+    await startNode({ run, id: (name) => id(`alone-${name}`) }, back);
+    return watchAlone(stage, back, {
+      holdSeconds: faultTimingOf(run).holdSeconds,
+      wanted: `recovery would start ${peer}, and needs nobody`,
+      isTold: ({ remedy, refusals }) => refusals.length === 0 && remedy?.kind === 'start' && remedy.node === peer,
+    });
   },
   servedAfterRepair: true,
   repair: (stage) => startWhatWasShot(stage),
   limit: 'none',
 });
 
-async function watchSurvivor(stage: Stage, node: string, holdSeconds: number) {
+interface Alone {
+  holdSeconds: number;
+  /** What a recovery must say of the pair then. */
+  wanted: string;
+  isTold: (diagnosis: Diagnosis) => boolean;
+}
+
+/** Watches the node that is left, and has the pair diagnosed as `hadb recover` does, which changes nothing. */
+function watchAlone(stage: Stage, node: string, { holdSeconds, wanted, isTold }: Alone): Promise<Injected> {
   const { run, id } = stage;
-  const seen = await run.step({ id: id('hold'), node }, 'See that it promotes nothing, and says why', (step) =>
-    client.awaitNothingPromoted({ ...step, node, holdSeconds }),
-  );
-  const unknown = seen.looks === 0;
-  return {
-    at: seen.at,
-    expectations: [
-      expectation({ name: 'nothing promoted', problems: seen.promoted, detail: seen.observed, unknown }),
-      expectation({
-        name: 'a person is asked',
-        problems: unknown || seen.asks.length > 0 ? [] : [`${node} says that nothing is wrong`],
-        detail: `${node} says: ${seen.asks.join('; ')}`,
-        unknown,
-      }),
-    ],
-  };
+  return inPhase(stage, 'observe', async () => {
+    const seen = await run.step({ id: id('hold'), node }, 'See that it promotes nothing', (step) =>
+      client.awaitNothingPromoted({ ...step, node, holdSeconds }),
+    );
+    const found = await evidence(
+      run,
+      id('diagnosis'),
+      'See what a recovery would make of this pair',
+      (step) => recovery.readPairDiagnosis(step),
+      'so that it is not known what a recovery would make of it',
+    );
+    const told = found === undefined ? 'not known' : describeDiagnosis(found.diagnosis);
+    return {
+      at: seen.at,
+      expectations: [
+        expectation({
+          name: 'nothing promoted',
+          problems: seen.promoted,
+          detail: seen.observed,
+          unknown: seen.looks === 0,
+        }),
+        expectation({
+          name: wanted,
+          problems: found === undefined || isTold(found.diagnosis) ? [] : [told],
+          detail: told,
+          unknown: found === undefined,
+        }),
+      ],
+    };
+  });
 }

@@ -4,6 +4,7 @@ import { seeDrillsAllowed } from '../drill-permission';
 import { noteTable } from './audits';
 import { recordState } from './evidence';
 import { pairHealthy } from './pair';
+import { inPhase } from './phases';
 import type { Stage } from './stage';
 import { withWriter } from './writing-client';
 
@@ -17,37 +18,46 @@ export async function drillByHand(stage: Stage): Promise<Verdict> {
   return withWriter(stage, 'none', (writer) =>
     run.withUndo(
       async () => {
-        await seeDrillsAllowed(run, id('still-allowed'));
-        byHand = true;
-        await stopPacemaker(stage, standby);
-        await stopPacemaker(stage, primary);
-        for (const [from, to, name] of [
-          [primary, standby, 'over'],
-          [standby, primary, 'back'],
-        ] as const) {
-          await run.step({ id: id(`release-${name}`), node: from }, 'Stop the server, unmount, demote', (step) =>
-            nodes.release({ ...step, node: from }),
-          );
-          await run.step({ id: id(`take-${name}`), node: to }, 'Promote, mount, start the server', (step) =>
-            nodes.take({ ...step, node: to }),
-          );
-          await run.step({ id: id(`query-${name}`) }, `Query from outside, the database now on ${to}`, (step) =>
-            client.remoteQuery(step),
-          );
-          if (name === 'over') {
-            await recordState(stage, 'during');
-            await noteTable(stage, 'after');
-          }
-        }
-        await writer.awaitSteady(0);
-        await handBack(stage);
-        byHand = false;
-        return { cleanedUp: await pairHealthy(stage), expectations: [] };
+        await inPhase(stage, 'inject', async () => {
+          await seeDrillsAllowed(run, id('still-allowed'));
+          byHand = true;
+          await stopPacemaker(stage, standby);
+          await stopPacemaker(stage, primary);
+          await takeOver(stage, { from: primary, to: standby, name: 'over' });
+        });
+        await inPhase(stage, 'recovered', async () => {
+          await recordState(stage, 'during');
+          await noteTable(stage, 'after');
+          await takeOver(stage, { from: standby, to: primary, name: 'back' });
+          await writer.awaitSteady(0);
+        });
+        const left = await inPhase(stage, 'rejoin', async () => {
+          await handBack(stage);
+          byHand = false;
+          return pairHealthy(stage);
+        });
+        return { ...left, expectations: [] };
       },
       async () => {
-        if (byHand) await handBack({ ...stage, id: (name) => id(`undo-${name}`) });
+        if (!byHand) return;
+        await inPhase(stage, 'rejoin', () => handBack({ ...stage, id: (name) => id(`undo-${name}`) }));
       },
     ),
+  );
+}
+
+async function takeOver(
+  { run, id }: Stage,
+  { from, to, name }: { from: string; to: string; name: 'over' | 'back' },
+): Promise<void> {
+  await run.step({ id: id(`release-${name}`), node: from }, 'Stop the server, unmount, demote', (step) =>
+    nodes.release({ ...step, node: from }),
+  );
+  await run.step({ id: id(`take-${name}`), node: to }, 'Promote, mount, start the server', (step) =>
+    nodes.take({ ...step, node: to }),
+  );
+  await run.step({ id: id(`query-${name}`) }, `Query from outside, the database now on ${to}`, (step) =>
+    client.remoteQuery({ ...step, primary: to }),
   );
 }
 

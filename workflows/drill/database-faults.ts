@@ -2,6 +2,7 @@ import type { LastingFault } from '../../cluster/node/faults';
 import { servedWithin } from '../../cluster/verdict/expectations';
 import { drill as client } from '../chapters/activities';
 import { waitSeconds } from './pair';
+import { inPhase } from './phases';
 import { faultTimingOf, type Fault, type Stage } from './stage';
 import { breakNode, mendNode, seeServer } from './target';
 
@@ -41,10 +42,12 @@ export function databaseHang(): Fault {
 
 async function awaitServedAgain(stage: Stage, pid: number): Promise<{ at: number; serving: string }> {
   const { run, id, primary } = stage;
-  const { at, serving } = await run.step(
-    { id: id('served-again'), node: primary },
-    'Wait until a database server serves again, there or on the other node',
-    (step) => client.awaitServedAgain({ ...step, node: primary, pid, withinSeconds: waitSeconds(stage, 'hard') }),
+  const { at, serving } = await inPhase(stage, 'observe', () =>
+    run.step(
+      { id: id('served-again'), node: primary },
+      'Wait until a database server serves again, there or on the other node',
+      (step) => client.awaitServedAgain({ ...step, node: primary, pid, withinSeconds: waitSeconds(stage, 'hard') }),
+    ),
   );
   return { at, serving };
 }

@@ -3,6 +3,7 @@ import type { StepContext, StepOutcome, Verdict } from '../../cluster/step';
 import { drill as client } from '../chapters/activities';
 import { describeFailure, isCancelOfTheRun } from '../failures';
 import type { Run } from '../runbook';
+import { inPhase } from './phases';
 import type { NotedForReport, Stage } from './stage';
 
 /** What a drill writes down: it changes no verdict, and a drill goes on without it. */
@@ -24,14 +25,15 @@ export async function withReport(
         throw error;
       }
     },
-    async () => {
-      await recordState({ run, id, drill }, 'after');
-      const isFetched = run.steps.some((step) => step.id === id('logs'));
-      if (noted.faultAt !== undefined && !isFetched) await recordLogs({ run, id, drill, since });
-      await evidence(run, id('report'), 'Write the report of the drill', async (step) =>
-        client.writeDrillReport({ ...step, drill, kind, ...noted, steps: run.steps.slice(firstStep) }),
-      );
-    },
+    () =>
+      inPhase({ run, kind }, 'report', async () => {
+        await recordState({ run, id, drill }, 'after');
+        const isFetched = run.steps.some((step) => step.id === id('logs'));
+        if (noted.faultAt !== undefined && !isFetched) await recordLogs({ run, id, drill, since });
+        await evidence(run, id('report'), 'Write the report of the drill', async (step) =>
+          client.writeDrillReport({ ...step, drill, kind, ...noted, steps: run.steps.slice(firstStep) }),
+        );
+      }),
   );
 }
 

@@ -3,6 +3,7 @@ import type { StepContext, StepOutcome } from '../../cluster/step';
 import { expectation } from '../../cluster/verdict/expectations';
 import { azure, drill as client } from '../chapters/activities';
 import { awaitOtherServes, startWhatWasShot, waitSeconds } from './pair';
+import { inPhase } from './phases';
 import { faultTimingOf, type Fault, type Stage } from './stage';
 import { breakNode, cutPower, seeTarget } from './target';
 
@@ -16,7 +17,7 @@ export const nodePowerOff = (): Fault => ({
         run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
           cutPower({ ...step, node: primary }),
         ),
-      () => awaitOtherServes(stage, 'hard'),
+      () => inPhase(stage, 'observe', () => awaitOtherServes(stage, 'hard')),
     ]);
     return seen;
   },
@@ -31,10 +32,12 @@ export const nodeShutdown = (): Fault => ({
       shutDown({ ...step, node: primary }),
     );
     const [seen] = await run.parallel([
-      () => awaitOtherServes(stage, 'hard'),
+      () => inPhase(stage, 'observe', () => awaitOtherServes(stage, 'hard')),
       () =>
-        run.step({ id: id('await-stopped'), node: primary }, 'Wait until the machine has stopped', (step) =>
-          client.awaitStopped({ ...step, node: primary }),
+        inPhase(stage, 'observe', () =>
+          run.step({ id: id('await-stopped'), node: primary }, 'Wait until the machine has stopped', (step) =>
+            client.awaitStopped({ ...step, node: primary }),
+          ),
         ),
     ]);
     return seen;
@@ -58,7 +61,7 @@ export function nodeCrash(): Fault {
       ({ bootId } = await seeTarget(stage));
       const { panicSeconds } = faultTimingOf(stage.run);
       await breakNode(stage, stage.primary, 'Have the kernel of the primary panic', { fault: 'crash', panicSeconds });
-      return awaitOtherServes(stage, 'hard');
+      return inPhase(stage, 'observe', () => awaitOtherServes(stage, 'hard'));
     },
     repair: async (stage) => {
       const { run, id, primary } = stage;
@@ -84,10 +87,12 @@ export const secondaryLoss = (): Fault => ({
     await run.step({ id: id('power-off'), node: standby }, 'Cut the power of the secondary', (step) =>
       cutPower({ ...step, node: standby, role: 'Secondary' }),
     );
-    const seen = await run.step(
-      { id: id('alone'), node: primary },
-      'Wait until the primary goes on alone, and nothing of DRBD is frozen',
-      (step) => client.awaitSurvivor({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
+    const seen = await inPhase(stage, 'observe', () =>
+      run.step(
+        { id: id('alone'), node: primary },
+        'Wait until the primary goes on alone, and nothing of DRBD is frozen',
+        (step) => client.awaitSurvivor({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
+      ),
     );
     const problems = seen.pid === pid ? [] : [`the server process was ${pid ?? 'none'} and is ${seen.pid ?? 'none'}`];
     return {
@@ -114,10 +119,10 @@ export const nodeFreezeShort = (): Fault => ({
     const { pid } = await seeTarget(stage);
     const { shortFreezeSeconds, holdSeconds } = faultTimingOf(run);
     await freeze(stage, shortFreezeSeconds);
-    const seen = await run.step(
-      { id: id('hold'), node: primary },
-      'See that nothing moves, while it stands and after it',
-      (step) => client.awaitNothingMoves({ ...step, node: primary, holdSeconds, ...(pid !== undefined && { pid }) }),
+    const seen = await inPhase(stage, 'observe', () =>
+      run.step({ id: id('hold'), node: primary }, 'See that nothing moves, while it stands and after it', (step) =>
+        client.awaitNothingMoves({ ...step, node: primary, holdSeconds, ...(pid !== undefined && { pid }) }),
+      ),
     );
     return {
       at: seen.at,
@@ -150,11 +155,7 @@ export const nodeFreeze = (): Fault => ({
   limit: 'hard',
 });
 
-async function checkFreezable({ run, id }: Stage): Promise<void> {
-  await run.step({ id: id('freezable') }, 'See that machines can be frozen here', (step) =>
-    client.checkFreezable(step),
-  );
-}
+const checkFreezable = (step: StepContext): Promise<StepOutcome> => client.checkFreezable(step);
 
 async function freeze({ run, id, primary }: Stage, seconds: number): Promise<void> {
   await run.step({ id: id('freeze'), node: primary }, `Freeze the primary for ${seconds} s`, (step) =>
@@ -172,9 +173,11 @@ async function thawAndStart(stage: Stage): Promise<void> {
 
 export async function awaitOneSurvivor(stage: Stage): Promise<{ at: number; survivor: string; lost: string }> {
   const { run, id, primary } = stage;
-  return run.step(
-    { id: id('one-survivor'), node: primary },
-    'Wait until one node serves, and Azure says that the other is off',
-    (step) => client.awaitOneSurvivor({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
+  return inPhase(stage, 'observe', () =>
+    run.step(
+      { id: id('one-survivor'), node: primary },
+      'Wait until one node serves, and Azure says that the other is off',
+      (step) => client.awaitOneSurvivor({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
+    ),
   );
 }

@@ -4,6 +4,7 @@ import { expectation } from '../../cluster/verdict/expectations';
 import { drill as client } from '../chapters/activities';
 import { awaitOneSurvivor } from './machine-faults';
 import { startWhatWasShot } from './pair';
+import { inPhase } from './phases';
 import { addressOf, faultTimingOf, type Fault, type Stage } from './stage';
 import { breakNode, mendNode, seeTarget } from './target';
 
@@ -85,10 +86,10 @@ function disturbed(
       await breakNode(stage, standby, sentence, towards(stage, primary));
       await breakNode(stage, primary, sentence, towards(stage, standby));
       const { holdSeconds } = faultTimingOf(run);
-      const seen = await run.step(
-        { id: id('hold'), node: primary },
-        'Watch what moves while the network is bad',
-        (step) => client.awaitNothingMoves({ ...step, node: primary, holdSeconds, ...(pid !== undefined && { pid }) }),
+      const seen = await inPhase(stage, 'observe', () =>
+        run.step({ id: id('hold'), node: primary }, 'Watch what moves while the network is bad', (step) =>
+          client.awaitNothingMoves({ ...step, node: primary, holdSeconds, ...(pid !== undefined && { pid }) }),
+        ),
       );
       return { at: seen.at, expectations: judge({ seen, hold: seen.observed }) };
     },

@@ -6,15 +6,12 @@ import { faultTimingOf, limitSeconds, type Stage } from './stage';
 
 /** Moves and waits of a pair that several drills share. */
 
-/** The planned move, without standby: DRBD stays connected, nothing is outdated for a moment. */
-export async function movePrimaryRole(
-  stage: Pick<Stage, 'run' | 'id' | 'primary' | 'standby'>,
-): Promise<{ at: number }> {
+/** Asks for the planned move, without standby: DRBD stays connected, nothing is outdated for a moment. */
+export async function movePrimaryRole(stage: Pick<Stage, 'run' | 'id' | 'primary' | 'standby'>): Promise<void> {
   const { run, id, primary, standby } = stage;
   await run.step({ id: id('move'), node: primary }, `Ask Pacemaker to promote ${standby} instead`, (step) =>
     client.movePrimary({ ...step, node: primary }),
   );
-  return awaitOtherServes(stage, 'soft');
 }
 
 export async function clearMove({ run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>): Promise<void> {
@@ -24,13 +21,19 @@ export async function clearMove({ run, id, standby }: Pick<Stage, 'run' | 'id' |
 }
 
 /** Returns what was cleaned up, and why: whoever reads the result is told. */
-export async function pairHealthy({ run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>): Promise<string[]> {
-  const { cleanedUp = [] } = await run.step(
+export async function pairHealthy({ run, id, standby }: Pick<Stage, 'run' | 'id' | 'standby'>): Promise<PairLeft> {
+  const { primary, cleanedUp = [] } = await run.step(
     { id: id('healthy') },
     'Wait until the pair is whole again: both current, one primary, nothing left over',
     (step) => client.awaitPairHealthy({ ...step, node: standby, withinSeconds: DRILL_SECONDS.healthy }),
   );
-  return cleanedUp;
+  return { primary, cleanedUp };
+}
+
+/** Who is primary at the end, and what had to be cleaned up before it was one. */
+export interface PairLeft {
+  primary: string;
+  cleanedUp: string[];
 }
 
 export async function awaitOtherServes(

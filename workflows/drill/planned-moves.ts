@@ -1,11 +1,15 @@
 import { drill as client } from '../chapters/activities';
 import { awaitOtherServes, clearMove, movePrimaryRole } from './pair';
+import { inPhase } from './phases';
 import { faultTimingOf, type Fault } from './stage';
 
 /** The article's "soft" failover, as it should be done and as it was done. */
 
 export const switchover = (): Fault => ({
-  inject: (stage) => movePrimaryRole(stage),
+  inject: async (stage) => {
+    await movePrimaryRole(stage);
+    return inPhase(stage, 'observe', () => awaitOtherServes(stage, 'soft'));
+  },
   repair: (stage) => clearMove(stage),
   limit: 'soft',
 });
@@ -17,7 +21,7 @@ export const standby = (): Fault => ({
     await run.step({ id: id('standby-on'), node: primary }, 'Put the primary into standby', (step) =>
       client.setStandby({ ...step, node: primary, standby: 'on', undoSeconds }),
     );
-    return awaitOtherServes(stage, 'soft');
+    return inPhase(stage, 'observe', () => awaitOtherServes(stage, 'soft'));
   },
   during: async ({ run, id, standby }) => {
     await run.step(

@@ -1,6 +1,6 @@
 import type { DrillReportStep } from '../../activities/drill/report';
 import { DRILL_SECONDS, faultTiming, type FaultTiming } from '../../cluster/drill-limits';
-import type { VerdictCheck } from '../../cluster/step';
+import type { StepContext, StepOutcome, VerdictCheck } from '../../cluster/step';
 import { timingOf } from '../../cluster/timing';
 import type { TableRead } from '../../cluster/verdict/audit-table';
 import type { DrillKind } from '../messages';
@@ -16,6 +16,8 @@ export interface DrilledPair {
 export interface Stage extends DrilledPair {
   run: Run;
   kind: DrillKind;
+  /** What the verdict calls it: the kind, and which pair of faults. */
+  title: string;
   id: (name: string) => string;
   /** What names the drill's rows, its ledger and its report. */
   drill: string;
@@ -45,8 +47,8 @@ export interface Injected {
 }
 
 export interface Fault {
-  /** Before anything is written: whether this fault can be made here at all. */
-  check?: (stage: Stage) => Promise<void>;
+  /** At the gate: whether this fault can be made here at all. */
+  check?: (step: StepContext) => Promise<StepOutcome>;
   /** Breaks or moves, and ends when it is seen who serves; what is not as expected is returned, not thrown. */
   inject: (stage: Stage) => Promise<Injected>;
   /** Nobody serves, or not reliably, until the fault is taken back: only then is the client waited for. */

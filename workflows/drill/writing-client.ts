@@ -4,6 +4,8 @@ import { withExpectations } from '../../cluster/verdict/expectations';
 import { drill as client } from '../chapters/activities';
 import { auditPair } from './audits';
 import { evidence } from './evidence';
+import type { PairLeft } from './pair';
+import { inPhase } from './phases';
 import { limitSeconds, type OutageLimit, type Stage } from './stage';
 
 export interface Writer {
@@ -11,9 +13,7 @@ export interface Writer {
 }
 
 /** What a drill tells beside what its client noted. */
-export interface Findings {
-  /** What had to be cleaned up at the end, and why. */
-  cleanedUp: string[];
+export interface Findings extends PairLeft {
   expectations: VerdictCheck[];
 }
 
@@ -26,7 +26,7 @@ export async function withWriter(
   limit: OutageLimit,
   work: (writer: Writer) => Promise<Findings>,
 ): Promise<Verdict> {
-  const { run, kind, id, drill, noted } = stage;
+  const { run, title, id, drill, noted } = stage;
   noted.limitSeconds = limitSeconds(run, limit);
   let writing = false;
   const firstStep = run.steps.length;
@@ -59,10 +59,20 @@ export async function withWriter(
                   );
                 },
               });
-              await run.step({ id: id('query-after') }, 'Query from outside, after the drill', (step) =>
-                client.remoteQuery(step),
-              );
-              await stop('stop-writer');
+              await inPhase(stage, 'steady', async () => {
+                const sentence = `Query from outside, after the drill, the database on ${findings.primary}`;
+                await run.step({ id: id('query-after') }, sentence, (step) =>
+                  client.remoteQuery({ ...step, primary: findings.primary }),
+                );
+                // Ended while it is served: a hiccup of the last moment is no outage that nobody saw the end of.
+                const { at } = await run.step({ id: id('see-it-end') }, 'See it write before it is ended', (step) =>
+                  client.readWriter({ ...step, drill }),
+                );
+                await run.step({ id: id('steady-to-the-end') }, 'See it answered steadily once more', (step) =>
+                  client.awaitWriterSteady({ ...step, drill, since: at, withinSeconds: DRILL_SECONDS.steady }),
+                );
+                await stop('stop-writer');
+              });
               writing = false;
               return findings;
             },
@@ -73,28 +83,32 @@ export async function withWriter(
             },
           ),
         () =>
-          evidence(
-            run,
-            id('roles'),
-            'Ask both nodes for their roles, each second',
-            (step) => client.sampleRoles({ ...step, drill }),
-            'so that it is not known whether there were two primaries',
+          inPhase(stage, 'observe', () =>
+            evidence(
+              run,
+              id('roles'),
+              'Ask both nodes for their roles, each second',
+              (step) => client.sampleRoles({ ...step, drill }),
+              'so that it is not known whether there were two primaries',
+            ),
           ),
       ]);
       noteFault();
       const faultAt = noted.faultAt ?? writingAt;
-      const { verdict, report } = await run.step(
-        { id: id('judge') },
-        'Compare what was acknowledged with what is there',
-        (step) => client.judgeDrill({ ...step, drill, faultAt, limitSeconds: limitSeconds(run, limit) }),
+      const { verdict, report } = await inPhase(stage, 'audits', () =>
+        run.step({ id: id('judge') }, 'Compare what was acknowledged with what is there', (step) =>
+          client.judgeDrill({ ...step, drill, faultAt, limitSeconds: limitSeconds(run, limit) }),
+        ),
       );
       noted.writes = report;
-      const { checks } = await run.step({ id: id('judge-roles') }, 'See that there were never two primaries', (step) =>
-        client.judgeRoles({ ...step, drill, from: writingAt }),
+      const { checks } = await inPhase(stage, 'audits', () =>
+        run.step({ id: id('judge-roles') }, 'See that there were never two primaries', (step) =>
+          client.judgeRoles({ ...step, drill, from: writingAt }),
+        ),
       );
-      const audits = await auditPair(stage);
+      const audits = await inPhase(stage, 'audits', () => auditPair(stage));
       const judged = withExpectations(verdict, [...expectations, ...checks, ...audits]);
-      const named = { ...judged, summary: `${kind}: ${judged.summary}` };
+      const named = { ...judged, summary: `${title}: ${judged.summary}` };
       return cleanedUp.length === 0 ? named : withCleanUp(named, cleanedUp);
     },
     async () => {

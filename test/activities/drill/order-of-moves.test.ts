@@ -27,7 +27,12 @@ afterEach(() => jest.restoreAllMocks());
 
 describe('the order of a move', () => {
   it.each<[string, string, string, (moves: Moves) => Promise<{ movedAt?: number }>]>([
-    ['standby', 'off', 'on', (moves) => moves.setStandby({ ...step('hadb01', 'standby'), standby: 'on' })],
+    [
+      'standby',
+      'off',
+      'on',
+      (moves) => moves.setStandby({ ...step('hadb01', 'standby'), standby: 'on', undoSeconds: 60 }),
+    ],
     ['the end of Pacemaker', 'active', 'stopped', (moves) => moves.stopPacemaker(step('hadb01', 'stop'))],
   ])('is told with its time: %s; and not again where it was obeyed', async (_, before, after, move) => {
     const moves = nodeThatSays(before, after);

@@ -173,11 +173,8 @@ describe('a time in which nothing may be promoted', () => {
       void Object.assign(pair.hadb02, { crmMon: unclean(ALONE, 'hadb01'), drbd: { ...CUT_OFF, role: 'Secondary' } }),
   );
 
-  it('passes when the node says what is wrong and does nothing', async () => {
-    const { promoted, asks, looks } = await runActivity(hold);
-
-    expect({ promoted, looks }).toEqual({ promoted: [], looks: 2 });
-    expect(asks.join()).toContain('hadb01');
+  it('passes when the node does nothing', async () => {
+    expect(await runActivity(hold)).toMatchObject({ promoted: [], looks: 2 });
   });
 
   it('tells of a promotion, and of a server', async () => {

@@ -1,11 +1,13 @@
 import { createVerifyActivities } from '../../../activities/drill/verify';
+import type { ArmClients } from '../../../activities/connections/arm-clients';
 import type { NodeSessions } from '../../../activities/connections/node-session';
 import { HadbError } from '../../../cluster/errors';
 import { renderClockRead } from '../../../cluster/logs/clock';
 import { renderStartVerify } from '../../../cluster/node/verify-moves';
 import { ClusterSpecification } from '../../../cluster/specification/specification';
+import type { Operation } from '../../../cluster/step';
 import { events2 } from '../../cluster/node/script-bench';
-import { runActivity, specification, step } from '../node/model-pair';
+import { createModelPair, runActivity, specification, step } from '../node/model-pair';
 
 const ENDED =
   '1795423331.000001 kernel: drbd r0/0 drbd1: Online verify done (total 11 sec; paused 0 sec; 95132 K/sec)\n';
@@ -19,10 +21,22 @@ interface Pair {
   runs: boolean;
   primary: string;
   refusal?: HadbError;
+  /** Of the resource group. */
+  tags: Record<string, string>;
+  isTagRefused: boolean;
 }
 
 function pairThat(over: Partial<Pair> = {}) {
-  const pair: Pair = { looks: 2, brokenOff: false, outOfSyncKiB: 0, runs: false, primary: 'hadb01', ...over };
+  const pair: Pair = {
+    looks: 2,
+    brokenOff: false,
+    outOfSyncKiB: 0,
+    runs: false,
+    primary: 'hadb01',
+    tags: {},
+    isTagRefused: false,
+    ...over,
+  };
   let started = pair.runs;
   const startedOn: string[] = [];
   const sessions = {
@@ -51,13 +65,33 @@ function pairThat(over: Partial<Pair> = {}) {
       },
     }),
   } as unknown as NodeSessions;
-  const activities = createVerifyActivities({ sessions, verifyEndMs: 50 });
+  const written: unknown[] = [];
+  const arm = {
+    subscriptionId: 'subscription',
+    resources: {
+      resourceGroups: { get: async () => ({ tags: pair.tags }) },
+      tagsOperations: {
+        updateAtScope: async (_id: string, { properties }: { properties: { tags: Record<string, string> } }) => {
+          if (pair.isTagRefused) throw new Error('the tags are locked');
+          written.push(properties.tags);
+        },
+      },
+    },
+  } as unknown as ArmClients;
+  const { secrets } = createModelPair();
+  const activities = createVerifyActivities({ arm, secrets, sessions, verifyEndMs: 50 });
   return {
     startedOn,
-    verify: (of = specification) =>
-      runActivity(() => activities.verifyCopies({ ...step('hadb01', 'verify'), specification: of, since: 0 })),
+    written,
+    verify: (of = specification, since = 0, runbook: Operation['runbook'] = 'failoverDrill') => {
+      const context = step('hadb01', 'verify');
+      const operation = { ...context.operation, runbook };
+      return runActivity(() => activities.verifyCopies({ ...context, operation, specification: of, since }));
+    },
   };
 }
+
+const large = ClusterSpecification.parse({ ...specification, dataDisk: { sizeGiB: 512 } });
 
 describe('the comparison of both copies after a drill', () => {
   it('is begun on the primary, awaited, and judged', async () => {
@@ -107,15 +141,58 @@ describe('the comparison of both copies after a drill', () => {
     await expect(pairThat({ primary: 'nobody' }).verify()).rejects.toMatchObject({ code: 'NotReady' });
   });
 
-  it('is not made for a disk that takes too long, and nobody is asked', async () => {
-    const pair = pairThat();
-    const large = ClusterSpecification.parse({ ...specification, dataDisk: { sizeGiB: 512 } });
+  it('is not made again within a week for a disk that takes long, and no node is asked', async () => {
+    const pair = pairThat({ tags: { 'hadb-verified': '2026-11-20T03:57:00Z' } });
 
-    expect(await pair.verify(large)).toMatchObject({
+    expect(await pair.verify(large, Date.parse('2026-11-22T02:30:00Z'))).toMatchObject({
       result: 'unchanged',
-      observed: expect.stringContaining('not run: 512 GiB take') as string,
+      observed: expect.stringContaining('made once a week, the last time on 2026-11-20') as string,
       checks: [{ notRun: true, passed: true }],
     });
     expect(pair.startedOn).toEqual([]);
+  });
+
+  it.each([{}, { 'hadb-verified': '2026-11-15T03:57:00Z' }, { 'hadb-verified': 'some day' }])(
+    'is made for such a disk when the last one is a week ago or not known (%j), and noted',
+    async (tags) => {
+      const pair = pairThat({ tags });
+
+      const { checks } = await pair.verify(large, Date.parse('2026-11-22T02:30:00Z'));
+
+      expect(checks).toMatchObject([{ passed: true }]);
+      expect(pair.startedOn).toEqual(['hadb01']);
+      expect(pair.written).toEqual([{ 'hadb-verified': expect.stringMatching(/^\d{4}-.*Z$/) as string }]);
+    },
+  );
+
+  it('is not made for such a disk by the tests of a build', async () => {
+    const pair = pairThat();
+
+    expect((await pair.verify(large, 1, 'buildCluster')).checks).toMatchObject([{ notRun: true }]);
+    expect((await pair.verify(specification, 1, 'buildCluster')).checks).toMatchObject([{ passed: true }]);
+    expect(pair.startedOn).toEqual(['hadb01']);
+  });
+
+  it('that found something is not noted, so that the next drill makes it again', async () => {
+    const pair = pairThat({ outOfSyncKiB: 8 });
+
+    expect((await pair.verify(large, 1)).checks).toMatchObject([{ passed: false }]);
+    expect(pair.written).toEqual([]);
+  });
+
+  it('that cannot be noted is what it is', async () => {
+    const outcome = await pairThat({ isTagRefused: true }).verify(large, 1);
+
+    expect(outcome).toMatchObject({
+      checks: [{ passed: true }],
+      verified: expect.stringContaining('not noted as hadb-verified, so that the next drill makes it again') as string,
+    });
+  });
+
+  it('of a small disk needs no memory', async () => {
+    const pair = pairThat({ tags: { 'hadb-verified': new Date().toISOString() } });
+
+    expect((await pair.verify()).checks).toMatchObject([{ passed: true }]);
+    expect(pair.written).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -133,6 +133,38 @@ describe('the remote query', () => {
     expect(outcome).toMatchObject({ result: 'unchanged', rows: 1 });
     expect(outcome.observed).toContain('Yet another entity');
     expect(outcome.observed).toContain(publicHostName(specification));
+    expect(outcome.server).toBe(hostname());
+    expect(await inActivity(() => queries.remoteQuery({ ...stepFor('query'), primary: hostname() }))).toMatchObject({
+      server: hostname(),
+    });
+  });
+
+  it('is not answered by another server than the primary', async () => {
+    const queries = createRemoteQueryActivities(dependencies());
+
+    const asked = inActivity(() => queries.remoteQuery({ ...stepFor('query'), primary: 'another', withinSeconds: 1 }));
+
+    await expect(asked).rejects.toMatchObject({
+      code: 'NotReady',
+      message: expect.stringContaining('the answer to the remote query from another'),
+      details: { observed: `${hostname()} answers, not the primary another` },
+    });
+  });
+
+  it('lets no drill begin when the wrong server answers, or none, and says which', async () => {
+    const queries = createRemoteQueryActivities(dependencies());
+    const gate = (primary?: string) =>
+      inActivity(() =>
+        queries.readQueryGate({ ...stepFor('gate'), withinSeconds: 1, ...(primary !== undefined && { primary }) }),
+      );
+
+    expect(await gate(hostname())).toMatchObject({ result: 'unchanged' });
+    await expect(gate('another')).rejects.toMatchObject({
+      code: 'GateNotMet',
+      message: expect.stringContaining(`${hostname()} answers, not the primary another`),
+    });
+    balancer.become('reset');
+    await expect(gate()).rejects.toMatchObject({ code: 'GateNotMet' });
   });
 
   it('refuses a server whose certificate carries another name', async () => {

@@ -1,4 +1,12 @@
-import { parseVerifyView, renderVerifyRead, verifyLeftOut, verifySeconds } from '../../../cluster/drbd/verify';
+import {
+  isWeeklyVerify,
+  parseVerifyView,
+  renderVerifyRead,
+  verifyAllowanceMinutes,
+  verifyLeftOut,
+  verifySeconds,
+  type VerifyOccasion,
+} from '../../../cluster/drbd/verify';
 import { auditVerify, verifyNotRun } from '../../../cluster/verdict/audit-verify';
 import { withExpectations } from '../../../cluster/verdict/expectations';
 import { createScriptBench, events2, prepareNode } from '../node/script-bench';
@@ -7,19 +15,42 @@ import { specificationOf } from '../specimens';
 const disk = (sizeGiB: number, over: object = {}) => specificationOf({ dataDisk: { sizeGiB }, ...over });
 
 describe('whether both copies are compared', () => {
+  const NOW = Date.parse('2026-11-22T02:30:00Z');
+  const A_DAY = 86_400_000;
+  const leftOut = (sizeGiB: number, over: object = {}, occasion: Partial<VerifyOccasion> = {}) =>
+    verifyLeftOut(disk(sizeGiB, over), { at: NOW, ...occasion });
+
   it('is decided by the time that it takes at the rate of a resync', () => {
     expect(verifySeconds(disk(5))).toBe(52);
-    expect(verifyLeftOut(disk(1))).toBeUndefined();
-    expect(verifyLeftOut(disk(11))).toBeUndefined();
-    expect(verifyLeftOut(disk(512))).toBe(
-      '512 GiB take 1 h 27 min at 100 MiB/s; "drill.verify: always" does it all the same',
+    expect(leftOut(1)).toBeUndefined();
+    expect(leftOut(11)).toBeUndefined();
+    expect(leftOut(11, {}, { lastAt: NOW - 1000, inBuild: true })).toBeUndefined();
+    expect(leftOut(8192)).toBe(
+      '8192 GiB take 23 h 18 min at 100 MiB/s, more than once a week is made by itself; "drill.verify: always" does it all the same',
     );
-    expect(verifyLeftOut(disk(512, { drbd: { resyncMiBPerSecond: 4000 } }))).toContain('512 GiB take');
+  });
+
+  it('is yes once a week where it takes longer, and each seventh night it is', () => {
+    expect(isWeeklyVerify(disk(11))).toBe(false);
+    expect(isWeeklyVerify(disk(12))).toBe(true);
+    expect(leftOut(512)).toBeUndefined();
+    expect(leftOut(512, {}, { lastAt: NOW - 7 * A_DAY + 5_400_000 })).toBeUndefined();
+    expect(leftOut(512, {}, { lastAt: NOW - 6 * A_DAY })).toBe(
+      '512 GiB take 1 h 27 min at 100 MiB/s: made once a week, the last time on 2026-11-16; "drill.verify: always" does it all the same',
+    );
+    expect(leftOut(512, {}, { inBuild: true })).toContain('not by the tests of a build');
   });
 
   it('may be decided by the specification', () => {
-    expect(verifyLeftOut(disk(512, { drill: { verify: 'always' } }))).toBeUndefined();
-    expect(verifyLeftOut(disk(1, { drill: { verify: 'never' } }))).toBe('the specification says "drill.verify: never"');
+    expect(leftOut(512, { drill: { verify: 'always' } }, { lastAt: NOW - 1000, inBuild: true })).toBeUndefined();
+    expect(leftOut(1, { drill: { verify: 'never' } })).toBe('the specification says "drill.verify: never"');
+  });
+
+  it('gives a drill more time where it takes long', () => {
+    expect(verifyAllowanceMinutes(disk(5))).toBe(0);
+    expect(verifyAllowanceMinutes(disk(512))).toBe(175);
+    expect(verifyAllowanceMinutes(disk(512, { drill: { verify: 'never' } }))).toBe(0);
+    expect(verifyAllowanceMinutes(disk(8192))).toBe(0);
   });
 });
 

@@ -1,4 +1,11 @@
-import { FALLS, diagnose, isUnderWay, type Diagnosis, type Remedy } from '../../../cluster/recovery/diagnosis';
+import {
+  FALLS,
+  describeDiagnosis,
+  diagnose,
+  isUnderWay,
+  type Diagnosis,
+  type Remedy,
+} from '../../../cluster/recovery/diagnosis';
 import { describeFindings } from '../../../cluster/recovery/findings';
 import { FENCE_EVENTS } from '../cib/fence-events';
 import { specificationOf } from '../specimens';
@@ -8,6 +15,7 @@ import {
   SAYS,
   SILENT,
   altered,
+  fencingInVain,
   findingsOf,
   survivorOf,
   withFence,
@@ -34,6 +42,10 @@ const HANG = { fault: 'server-hang', where: 'node' } as const;
 const CUT = { fault: 'partition', where: 'network' } as const;
 const WAY = { fault: 'resource-manager-cut', where: 'network' } as const;
 const STANDBY = altered(SAYS.standby('hadb02'));
+const CAME_UP_ALONE: FindingChanges = {
+  crmMon: altered(SAYS.offline('hadb02'), SAYS.unclean('hadb02'), SAYS.noQuorum),
+  drbd: 'down',
+};
 
 it('a pair that is whole needs nothing', () => {
   expect(diagnosisOf()).toEqual({ healthy: true, problems: [], refusals: [], left: [] });
@@ -93,7 +105,7 @@ describe('without a person', () => {
           drbd: { ...ALONE, role: 'Secondary', disk: 'Outdated' },
         },
       },
-      { kind: 'start', node: 'hadb01', why: 'it was stopped, and no fencing is known' },
+      { kind: 'start', node: 'hadb01', why: 'hadb02 came up alone, and waits for it before it promotes anything' },
     ],
     [
       'a machine that is off and still counts as a member is not started into the fencing that comes of it',
@@ -104,6 +116,11 @@ describe('without a person', () => {
       'a node in doubt is waited for while nobody is elected who could shoot it',
       { hadb01: survivorOf(SAYS.unclean('hadb02'), SAYS.noDc), hadb02: { power: 'stopped' } },
       { kind: 'await-fence', node: 'hadb02' },
+    ],
+    [
+      'a node that came up alone gets its peer: without quorum nobody is shot, however unclean',
+      { hadb01: CAME_UP_ALONE, hadb02: { power: 'stopped' } },
+      { kind: 'start', node: 'hadb02', why: 'hadb01 came up alone, and waits for it before it promotes anything' },
     ],
     [
       'a machine that a person has told the cluster to be off, and that Azure says is off, is started',
@@ -452,4 +469,22 @@ it('what is seen of both nodes fits in a line', () => {
   expect(describeFindings(findings)).toBe(
     'hadb01: running, online, Primary/Unknown Connecting UpToDate/Outdated, constraints cli-ban-x | hadb02: running, does not answer (NodeUnreachable: no answer within 20 s)',
   );
+});
+
+describe('what a recovery would say, on one line,', () => {
+  it('names what needs a person with its code, and what to do', () => {
+    const said = describeDiagnosis(diagnose(fencingInVain(), specificationOf()));
+
+    expect(said).toMatch(/^fence-failed: fencing \(off\) of hadb01 .*stop hadb01 in the Azure portal/);
+    expect(said).toContain('seen: the machine of hadb01 is stopped; hadb01 is unclean');
+  });
+
+  it('names what it would do next', () => {
+    const said = describeDiagnosis(diagnosisOf({ hadb01: CAME_UP_ALONE, hadb02: { power: 'stopped' } }));
+
+    expect(said).toMatch(
+      /^Start the machine again: hadb01 came up alone, .* \(hadb02\) \| seen: the cluster has no quorum/,
+    );
+    expect(describeDiagnosis(diagnosisOf())).toBe('the pair is whole');
+  });
 });

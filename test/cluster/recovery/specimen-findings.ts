@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseCrmMon, type ClusterState } from '../../../cluster/cib/crm-mon';
 import { parseEvents2 } from '../../../cluster/drbd/state';
 import type { NodeFinding, NodeView, PairFindings } from '../../../cluster/recovery/findings';
+import { FENCE_EVENTS } from '../cib/fence-events';
 import { events2, type DrbdView } from '../node/script-bench';
 
 /** A pair as it is seen from outside: whole, hadb01 the primary, until a test says otherwise. */
@@ -88,6 +89,27 @@ export const survivorOf = (...changes: Parameters<typeof altered>): FindingChang
   drbd: ALONE,
   constraints: [LEFT_BY_HANDLER],
 });
+
+/** One node came up alone and has never seen the other, whose machine is off. */
+export const waitingForPeer = (down: 'hadb01' | 'hadb02'): PairFindings => {
+  const alone: FindingChanges = {
+    crmMon: altered(SAYS.offline(down), SAYS.unclean(down), SAYS.noQuorum),
+    drbd: 'down',
+  };
+  const off: FindingChanges = { power: 'stopped' };
+  return findingsOf(down === 'hadb01' ? { hadb01: off, hadb02: alone } : { hadb01: alone, hadb02: off });
+};
+
+/** The survivor hadb02 has tried in vain to shoot hadb01, whose machine is off. */
+export const fencingInVain = (): PairFindings =>
+  findingsOf({
+    hadb01: { power: 'stopped' },
+    hadb02: {
+      crmMon: altered(SAYS.offline('hadb01'), SAYS.unclean('hadb01'), withFence(FENCE_EVENTS.failed)),
+      drbd: { ...ALONE, role: 'Secondary' },
+      leftFaults: [{ fault: 'resource-manager-cut', where: 'node' }],
+    },
+  });
 
 /** Look by look, all that can be put right: hadb02 was fenced while it was in standby, and it missed writes. */
 export function afterANight(): PairFindings[] {

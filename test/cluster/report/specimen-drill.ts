@@ -58,7 +58,7 @@ export function specimenStep(
   return {
     id: `node-power-off-${id}`,
     sentence: `Do ${id}`,
-    chapter: 'Tests',
+    chapter: 'Observe',
     state: 'done',
     startedAt: new Date(ZERO + from * 1000).toISOString(),
     endedAt: new Date(ZERO + to * 1000).toISOString(),
@@ -117,12 +117,9 @@ export function specimenDrill({ lostRows = [], ...over }: SpecimenOptions = {}):
     kind: 'node-power-off',
     cluster: 'hadb',
     steps: [
-      specimenStep('gate', [-6, -5], {
-        sentence: 'See that the pair is healthy and free to be tested',
-        result: 'unchanged',
-      }),
-      specimenStep('query-before', [-5, -4.8], {
-        sentence: 'Query from outside, before the fault',
+      specimenStep('gate', [-6, -4.8], {
+        chapter: 'Gate',
+        sentence: 'See that the pair is healthy, and that the load balancer leads to the primary',
         result: 'unchanged',
       }),
       specimenStep('start-writer', [-4.8, 9], { sentence: 'Start the clients that write, ten rows a second each' }),
