@@ -25,8 +25,8 @@ import type { DrillKind } from './messages';
 import type { Run } from './runbook';
 
 /**
- * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between, and a
- * report is written whatever the end. A verdict that does not pass is returned, not thrown.
+ * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between, two
+ * primaries excepted, and a report is written whatever the end. A verdict that does not pass is returned, not thrown.
  */
 export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
   run.chapter('Tests', () => {
@@ -45,7 +45,18 @@ export const runDrill = (run: Run, kind: DrillKind): Promise<Verdict> =>
         );
       }
       const { primary, standby: other } = pair;
-      const stage: Stage = { run, kind, id, drill, since, noted, tables: {}, primary, standby: other };
+      const stage: Stage = {
+        run,
+        kind,
+        id,
+        drill,
+        since,
+        noted,
+        tables: {},
+        state: { begun: false, twoPrimaries: false },
+        primary,
+        standby: other,
+      };
       const fault = kind === 'manual' ? undefined : FAULTS[kind]();
       await fault?.check?.(stage);
       await run.step({ id: id('query-before') }, 'Query from outside, before the fault', (step) =>
@@ -88,7 +99,9 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
         return { cleanedUp, expectations };
       },
       async () => {
-        if (broken) await fault.repair({ ...stage, id: (name) => id(`undo-${name}`) });
+        if (broken && !stage.state.twoPrimaries) {
+          await fault.repair({ ...stage, id: (name) => id(`undo-${name}`) });
+        }
       },
     ),
   );

@@ -1,6 +1,7 @@
 import type { LastingFault } from '../../cluster/node/faults';
 import { expectation } from '../../cluster/verdict/expectations';
 import { drill as client } from '../chapters/activities';
+import { whereAllowed } from '../drill-permission';
 import { awaitOtherServes, startNode, startWhatWasShot, waitSeconds } from './pair';
 import { addressOf, faultTimingOf, type Fault, type Stage } from './stage';
 import { breakNode, cutPower, cutPowerOfSurvivor, mendNode, seeServer, seeTarget } from './target';
@@ -45,8 +46,10 @@ export function fenceLoss(): Fault {
       await seeTarget(stage);
       await breakNode(stage, standby, sentence, cut(stage, primary));
       await breakNode(stage, primary, sentence, cut(stage, standby));
-      await run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
-        cutPower({ ...step, node: primary }),
+      await run.step(
+        { id: id('power-off'), node: primary },
+        'Cut the power of the primary',
+        whereAllowed(stage, (step) => cutPower({ ...step, node: primary })),
       );
       return watchSurvivor(stage, standby, faultTimingOf(run).fencingHoldSeconds);
     },
@@ -69,12 +72,16 @@ export function fenceLoss(): Fault {
 export const double = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary, standby } = stage;
-    await run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
-      cutPower({ ...step, node: primary }),
+    await run.step(
+      { id: id('power-off'), node: primary },
+      'Cut the power of the primary',
+      whereAllowed(stage, (step) => cutPower({ ...step, node: primary })),
     );
     await awaitOtherServes(stage, 'hard');
-    await run.step({ id: id('power-off-survivor'), node: standby }, 'Cut the power of the survivor as well', (step) =>
-      cutPowerOfSurvivor({ ...step, node: standby }),
+    await run.step(
+      { id: id('power-off-survivor'), node: standby },
+      'Cut the power of the survivor as well',
+      whereAllowed(stage, (step) => cutPowerOfSurvivor({ ...step, node: standby })),
     );
     await startNode({ run, id: (name) => id(`survivor-${name}`) }, standby);
     return watchSurvivor(stage, standby, faultTimingOf(run).holdSeconds);

@@ -2,6 +2,8 @@ import { DRILL_SECONDS } from '../../cluster/drill-limits';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { expectation } from '../../cluster/verdict/expectations';
 import { azure, drill as client } from '../chapters/activities';
+import { whereAllowed } from '../drill-permission';
+import { describeFailure } from '../failures';
 import { awaitOtherServes, startWhatWasShot, waitSeconds } from './pair';
 import { faultTimingOf, type Fault, type Stage } from './stage';
 import { breakNode, cutPower, seeTarget } from './target';
@@ -13,8 +15,10 @@ export const nodePowerOff = (): Fault => ({
     const { run, id, primary } = stage;
     const [, seen] = await run.parallel([
       () =>
-        run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
-          cutPower({ ...step, node: primary }),
+        run.step(
+          { id: id('power-off'), node: primary },
+          'Cut the power of the primary',
+          whereAllowed(stage, (step) => cutPower({ ...step, node: primary })),
         ),
       () => awaitOtherServes(stage, 'hard'),
     ]);
@@ -27,8 +31,10 @@ export const nodePowerOff = (): Fault => ({
 export const nodeShutdown = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary } = stage;
-    await run.step({ id: id('order-shutdown'), node: primary }, 'Shut the primary down from inside', (step) =>
-      shutDown({ ...step, node: primary }),
+    await run.step(
+      { id: id('order-shutdown'), node: primary },
+      'Shut the primary down from inside',
+      whereAllowed(stage, (step) => shutDown({ ...step, node: primary })),
     );
     const [seen] = await run.parallel([
       () => awaitOtherServes(stage, 'hard'),
@@ -81,8 +87,10 @@ export const secondaryLoss = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary, standby } = stage;
     const { pid } = await seeTarget(stage);
-    await run.step({ id: id('power-off'), node: standby }, 'Cut the power of the secondary', (step) =>
-      cutPower({ ...step, node: standby, role: 'Secondary' }),
+    await run.step(
+      { id: id('power-off'), node: standby },
+      'Cut the power of the secondary',
+      whereAllowed(stage, (step) => cutPower({ ...step, node: standby, role: 'Secondary' })),
     );
     const seen = await run.step(
       { id: id('alone'), node: primary },
@@ -156,9 +164,12 @@ async function checkFreezable({ run, id }: Stage): Promise<void> {
   );
 }
 
-async function freeze({ run, id, primary }: Stage, seconds: number): Promise<void> {
-  await run.step({ id: id('freeze'), node: primary }, `Freeze the primary for ${seconds} s`, (step) =>
-    client.freezeNode({ ...step, node: primary, role: 'Primary', seconds }),
+async function freeze(stage: Stage, seconds: number): Promise<void> {
+  const { run, id, primary } = stage;
+  await run.step(
+    { id: id('freeze'), node: primary },
+    `Freeze the primary for ${seconds} s`,
+    whereAllowed(stage, (step) => client.freezeNode({ ...step, node: primary, role: 'Primary', seconds })),
   );
 }
 
@@ -171,10 +182,24 @@ async function thawAndStart(stage: Stage): Promise<void> {
 }
 
 export async function awaitOneSurvivor(stage: Stage): Promise<{ at: number; survivor: string; lost: string }> {
-  const { run, id, primary } = stage;
+  const { run, id, primary, state } = stage;
   return run.step(
     { id: id('one-survivor'), node: primary },
     'Wait until one node serves, and Azure says that the other is off',
-    (step) => client.awaitOneSurvivor({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
+    async (step) => {
+      try {
+        const seen = await client.awaitOneSurvivor({
+          ...step,
+          node: primary,
+          withinSeconds: waitSeconds(stage, 'hard'),
+        });
+        state.twoPrimaries = false;
+        return seen;
+      } catch (error) {
+        // Noted here: a person who ends the run, or a cancel, brings another error.
+        if (describeFailure(error).code === 'TwoPrimaries') state.twoPrimaries = true;
+        throw error;
+      }
+    },
   );
 }

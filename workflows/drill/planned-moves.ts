@@ -1,11 +1,12 @@
 import { drill as client } from '../chapters/activities';
+import { whereAllowed } from '../drill-permission';
 import { awaitOtherServes, clearMove, movePrimaryRole } from './pair';
 import { faultTimingOf, type Fault } from './stage';
 
 /** The article's "soft" failover, as it should be done and as it was done. */
 
 export const switchover = (): Fault => ({
-  inject: (stage) => movePrimaryRole(stage),
+  inject: (stage) => movePrimaryRole(stage, (work) => whereAllowed(stage, work)),
   repair: (stage) => clearMove(stage),
   limit: 'soft',
 });
@@ -14,8 +15,10 @@ export const standby = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary } = stage;
     const undoSeconds = faultTimingOf(run).standbyUndoSeconds;
-    await run.step({ id: id('standby-on'), node: primary }, 'Put the primary into standby', (step) =>
-      client.setStandby({ ...step, node: primary, standby: 'on', undoSeconds }),
+    await run.step(
+      { id: id('standby-on'), node: primary },
+      'Put the primary into standby',
+      whereAllowed(stage, (step) => client.setStandby({ ...step, node: primary, standby: 'on', undoSeconds })),
     );
     return awaitOtherServes(stage, 'soft');
   },
