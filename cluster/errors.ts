@@ -22,6 +22,7 @@ export const FAILURES = {
   PlatformUnsupported: { final: true, meaning: 'the probed platform lacks something that the runbook needs' },
   Drift: { final: true, meaning: 'a built cluster deviates from its specification' },
   AssertionFailed: { final: true, meaning: 'a test of the cluster did not hold' },
+  TwoPrimaries: { final: true, meaning: 'both nodes were primary at the same moment: nothing more is done to them' },
   Aborted: { final: true, meaning: 'a person ended the run at a failed step' },
   NodeUnreachable: { final: false, meaning: 'no SSH connection to the node' },
   CommandUnknown: { final: false, meaning: 'the connection was lost before the result of a command was known' },

@@ -12,6 +12,26 @@ export async function seeDrillsAllowed(run: Run, id: string): Promise<void> {
   );
 }
 
+/**
+ * The work of a step that breaks something, which may come again hours later, when a person decides to retry it: the switch is read in the step itself, at each
+ * try. Where something of the fault is there already, a no is a move that was refused, and no longer a drill that was. Errors: DrillsForbidden, GateNotMet; GuardRefused.
+ */
+export const whereAllowed =
+  <Outcome>({ state }: { state: { begun: boolean } }, work: (step: StepContext) => Promise<Outcome>) =>
+  async (step: StepContext): Promise<Outcome> => {
+    try {
+      await readDrillPermissionClosed(step);
+    } catch (error) {
+      if (!state.begun || isCancelOfTheRun(error)) throw error;
+      const failure = describeFailure(error);
+      const message = `drills were forbidden in the middle of the fault (${failure.code}: ${failure.message})`;
+      const whatNow = 'The rest of the fault is not made; what was made is put right.';
+      throw toApplicationFailure({ ...failure, code: 'GuardRefused', message, whatNow });
+    }
+    state.begun = true;
+    return work(step);
+  };
+
 /** What cannot be read counts as closed. Errors: DrillsForbidden, GateNotMet. */
 export async function readDrillPermissionClosed(step: StepContext): Promise<StepOutcome> {
   try {

@@ -25,8 +25,8 @@ import type { DrillKind, FaultPair } from './messages';
 import type { Run } from './runbook';
 
 /**
- * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between, and a
- * report is written whatever the end. A verdict that does not pass is returned, not thrown.
+ * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between, two
+ * primaries excepted, and a report is written whatever the end. A verdict that does not pass is returned, not thrown.
  */
 export const runDrill = (run: Run, { kind, pair }: DrillChoice): Promise<Verdict> => {
   const id = (name: string) => `${kind}-${name}`;
@@ -37,7 +37,8 @@ export const runDrill = (run: Run, { kind, pair }: DrillChoice): Promise<Verdict
     const title = pair === undefined ? kind : `${kind} (${pair})`;
     const seen = await inPhase({ run, kind }, 'gate', () => passGate(run, { kind, id, check: fault?.check }));
     const { primary, standby: other } = seen;
-    const stage: Stage = { run, kind, title, id, drill, since, noted, tables: {}, primary, standby: other };
+    const state = { begun: false, twoPrimaries: false };
+    const stage: Stage = { run, kind, title, id, drill, since, noted, tables: {}, state, primary, standby: other };
     return inPhase(stage, 'baseline', async () => {
       await recordState(stage, 'before');
       await noteTable(stage, 'before');
@@ -78,7 +79,7 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
         return { ...left, expectations };
       },
       async () => {
-        if (!broken) return;
+        if (!broken || stage.state.twoPrimaries) return;
         await inPhase(stage, 'rejoin', () => fault.repair({ ...stage, id: (name) => id(`undo-${name}`) }));
       },
     ),

@@ -116,7 +116,7 @@ export function createClusterMoveActivities({ sessions, faults, settling = SETTL
           standby: (await session.read(renderStandbyRead({ node }))).stdout.trim(),
           isTimed: (await readLeftFaults(session)).some(({ fault }) => fault === 'standby'),
         }),
-        isDone: ({ standby, isTimed }) => standby === step.standby && (standby === 'on' || !isTimed),
+        isDone: ({ standby, isTimed }) => standby === step.standby && isTimed === (standby === 'on'),
         describe: ({ standby, isTimed }) => `standby ${standby}${isTimed ? ', with a timer that is to end it' : ''}`,
         act: async () => {
           const script =

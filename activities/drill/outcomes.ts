@@ -146,7 +146,7 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies) {
     },
 
     /**
-     * Waits for the end of a fight: one node serves, and Azure says that the other machine is off. Errors: NotReady; AssertionFailed as soon as both are
+     * Waits for the end of a fight: one node serves, and Azure says that the other machine is off. Errors: NotReady; TwoPrimaries as soon as both are
      * primary.
      */
     async awaitOneSurvivor(
@@ -321,14 +321,14 @@ async function holdFor(
 const primariesIn = (looks: readonly Look[]): string[] =>
   looks.filter(({ seen }) => seen?.runtime.drbd.role === 'Primary').map(({ name }) => name);
 
-/** DRBD's own word on both nodes, asked at the same moment. Errors: AssertionFailed. */
+/** DRBD's own word on both nodes, asked at the same moment. Errors: TwoPrimaries. */
 function refuseTwoPrimaries(looks: readonly Look[]): void {
   const primaries = primariesIn(looks);
   if (primaries.length < 2) return;
-  throw new HadbError('AssertionFailed', `${primaries.join(' and ')} are both primary`, {
+  throw new HadbError('TwoPrimaries', `${primaries.join(' and ')} are both primary`, {
     observed: describeLooks(looks),
     whatNow:
-      'Stop writing at once: the two copies go apart. Compare both sides, and take snapshots of both disks before anything else.',
+      'Stop writing at once: the two copies go apart. The drill leaves both as they are, and its fault to the timer. Compare both sides, and take snapshots of both disks before anything else.',
   });
 }
 

@@ -6,7 +6,7 @@ import { DRILL_KINDS, progressQuery } from '../../workflows/messages';
 import { failWith, succeed } from './fake-activities';
 import { type FakeCluster, type FakeStep, hangUntilCancelled } from './fake-cluster';
 import { among, drillInput, input, playClusters } from './played-cluster';
-import { eventually, failureOf, progressIn, stepOf } from './runs';
+import { decide, eventually, failureOf, progressIn, stateReached, stepOf } from './runs';
 import { specificationFor } from './temporal-for-tests';
 
 const SPECIFICATION = specificationOf();
@@ -277,6 +277,86 @@ describe('a drill', () => {
     expect(among(cluster, FAULTS)).toEqual([]);
     expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
     expect(cluster.order().at(-1)).toBe('writeDrillReport');
+  });
+
+  it.each(DRILL_KINDS)('of kind %s that is stopped at the very step of its fault breaks nothing', async (kind) => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDrillPermission'] = [succeed, succeed, failWith('DrillsForbidden', 'drills are stopped')];
+      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+    });
+
+    expect(error.type).toBe('DrillsForbidden');
+    const putRight = kind === 'standby' ? ['setStandby/hadb01'] : [];
+    expect(among(cluster, FAULTS)).toEqual(putRight);
+    expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+  });
+
+  it.each([
+    ['double', ['submitPowerOff/hadb01'], 'submitStart/hadb01'],
+    ['fence-loss', ['injectFault/hadb02'], 'endFault/hadb02'],
+  ] as const)(
+    'of kind %s that is stopped between its faults makes no more of them, puts the first one right, and was not refused',
+    async (kind, made, repair) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        const allowed = [succeed, succeed, succeed];
+        cluster.answers['readDrillPermission'] = [...allowed, failWith('DrillsForbidden', 'drills are stopped')];
+        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      });
+
+      expect(error.type).toBe('GuardRefused');
+      expect(error.message).toContain('drills were forbidden in the middle of the fault');
+      expect(among(cluster, FAULTS)).toEqual(made);
+      expect(cluster.order()).toContain(repair);
+      expect(cluster.power).toEqual({ hadb01: 'running', hadb02: 'running' });
+    },
+  );
+
+  it('whose fault is tried again hours later asks once more whether drills are allowed', async () => {
+    const { cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['injectFault'] = [failWith('GuardRefused', 'a resync runs'), succeed];
+      const handle = await worker.start('failoverDrill', { ...drillInput('database-kill'), onFailure: 'wait' });
+      await stateReached(handle, 'waiting');
+      await decide(handle, { step: 'database-kill-break/hadb01', decision: 'retry' });
+      await handle.result();
+    });
+
+    expect(among(cluster, ['readDrillPermission', 'injectFault'])).toEqual([
+      'readDrillPermission',
+      'readDrillPermission',
+      'readDrillPermission',
+      'injectFault/hadb01',
+      'readDrillPermission',
+      'injectFault/hadb01',
+    ]);
+  });
+
+  it.each(['network-partition', 'node-freeze'] as const)(
+    'of kind %s that finds two primaries mends nothing and starts nothing, and leaves its fault to the timer',
+    async (kind) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        cluster.answers['awaitOneSurvivor'] = [failWith('TwoPrimaries', 'hadb01 and hadb02 are both primary')];
+        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      });
+
+      expect(error.type).toBe('TwoPrimaries');
+      const repairs = ['endFault', 'thawNode', 'awaitFencingSettled', 'submitStart', 'awaitPairHealthy'];
+      expect(among(cluster, repairs)).toEqual([]);
+      expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+      expect(cluster.order().slice(-3)).toEqual(['recordClusterState', 'recordNodeLogs', 'writeDrillReport']);
+    },
+  );
+
+  it('that finds two primaries leaves them so, too, when a person ends it', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['awaitOneSurvivor'] = [failWith('TwoPrimaries', 'hadb01 and hadb02 are both primary')];
+      const handle = await worker.start('failoverDrill', { ...drillInput('network-partition'), onFailure: 'wait' });
+      await stateReached(handle, 'waiting');
+      await decide(handle, { step: 'network-partition-one-survivor/hadb01', decision: 'abort' });
+      return failureOf(handle);
+    });
+
+    expect(error.type).toBe('Aborted');
+    expect(among(cluster, ['endFault', 'submitStart'])).toEqual([]);
   });
 
   it.each(['AzureUnavailable', 'Denied', 'SomethingElse'] as const)(

@@ -78,7 +78,7 @@ const SCENARIOS: Record<string, Scenario> = {
     ]),
   ),
   'failover-drill-partition-failed': async (worker, cluster) => {
-    cluster.answers['awaitOneSurvivor'] = [failWith('AssertionFailed', 'both are primary')];
+    cluster.answers['awaitOneSurvivor'] = [failWith('TwoPrimaries', 'both are primary')];
     const fenced = { kind: 'network-partition', ...fencedWhereNeeded('network-partition') };
     return ended(await worker.start('failoverDrill', input(fenced)));
   },

@@ -2,7 +2,7 @@ import type { LastingFault } from '../../cluster/node/faults';
 import { describeDiagnosis, type Diagnosis } from '../../cluster/recovery/diagnosis';
 import { expectation } from '../../cluster/verdict/expectations';
 import { drill as client, recovery } from '../chapters/activities';
-import { readDrillPermissionClosed } from '../drill-permission';
+import { whereAllowed } from '../drill-permission';
 import type { FaultPair } from '../messages';
 import { evidence } from './evidence';
 import { awaitOtherServes, startNode, startWhatWasShot, waitSeconds } from './pair';
@@ -52,8 +52,10 @@ export function fenceLoss(): Fault {
       await seeTarget(stage);
       await breakNode(stage, standby, sentence, cut(stage, primary));
       await breakNode(stage, primary, sentence, cut(stage, standby));
-      await run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
-        cutPower({ ...step, node: primary }),
+      await run.step(
+        { id: id('power-off'), node: primary },
+        'Cut the power of the primary',
+        whereAllowed(stage, (step) => cutPower({ ...step, node: primary })),
       );
       return watchAlone(stage, standby, {
         holdSeconds: faultTimingOf(run).fencingHoldSeconds,
@@ -83,17 +85,16 @@ export function fenceLoss(): Fault {
 export const double = (pair: FaultPair = 'off-then-reset'): Fault => ({
   inject: async (stage) => {
     const { run, id, primary, standby } = stage;
-    await run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
-      cutPower({ ...step, node: primary }),
+    await run.step(
+      { id: id('power-off'), node: primary },
+      'Cut the power of the primary',
+      whereAllowed(stage, (step) => cutPower({ ...step, node: primary })),
     );
     await inPhase(stage, 'observe', () => awaitOtherServes(stage, 'hard'));
     await run.step(
       { id: id('power-off-survivor'), node: standby },
-      'See once more that drills are allowed, and cut the power of the survivor as well',
-      async (step) => {
-        await readDrillPermissionClosed(step);
-        return cutPowerOfSurvivor({ ...step, node: standby });
-      },
+      'Cut the power of the survivor as well',
+      whereAllowed(stage, (step) => cutPowerOfSurvivor({ ...step, node: standby })),
     );
     const [back, peer] = pair === 'off-then-reset' ? [standby, primary] : [primary, standby];
     await startNode({ run, id: (name) => id(`alone-${name}`) }, back);

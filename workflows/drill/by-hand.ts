@@ -1,6 +1,6 @@
 import type { Verdict } from '../../cluster/step';
 import { drill as client, nodes } from '../chapters/activities';
-import { seeDrillsAllowed } from '../drill-permission';
+import { seeDrillsAllowed, whereAllowed } from '../drill-permission';
 import { noteTable } from './audits';
 import { recordState } from './evidence';
 import { pairHealthy } from './pair';
@@ -61,9 +61,12 @@ async function takeOver(
   );
 }
 
-async function stopPacemaker({ run, id }: Stage, node: string): Promise<void> {
-  await run.step({ id: id('stop-pacemaker'), node }, 'End Pacemaker, and with it everything on the node', (step) =>
-    client.stopPacemaker({ ...step, node }),
+async function stopPacemaker(stage: Stage, node: string): Promise<void> {
+  const { run, id } = stage;
+  await run.step(
+    { id: id('stop-pacemaker'), node },
+    'End Pacemaker, and with it everything on the node',
+    whereAllowed(stage, (step) => client.stopPacemaker({ ...step, node })),
   );
 }
 

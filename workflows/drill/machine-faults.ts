@@ -2,6 +2,8 @@ import { DRILL_SECONDS } from '../../cluster/drill-limits';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { expectation } from '../../cluster/verdict/expectations';
 import { azure, drill as client } from '../chapters/activities';
+import { whereAllowed } from '../drill-permission';
+import { describeFailure } from '../failures';
 import { awaitOtherServes, startWhatWasShot, waitSeconds } from './pair';
 import { inPhase } from './phases';
 import { faultTimingOf, type Fault, type Stage } from './stage';
@@ -14,8 +16,10 @@ export const nodePowerOff = (): Fault => ({
     const { run, id, primary } = stage;
     const [, seen] = await run.parallel([
       () =>
-        run.step({ id: id('power-off'), node: primary }, 'Cut the power of the primary', (step) =>
-          cutPower({ ...step, node: primary }),
+        run.step(
+          { id: id('power-off'), node: primary },
+          'Cut the power of the primary',
+          whereAllowed(stage, (step) => cutPower({ ...step, node: primary })),
         ),
       () => inPhase(stage, 'observe', () => awaitOtherServes(stage, 'hard')),
     ]);
@@ -28,8 +32,10 @@ export const nodePowerOff = (): Fault => ({
 export const nodeShutdown = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary } = stage;
-    await run.step({ id: id('order-shutdown'), node: primary }, 'Shut the primary down from inside', (step) =>
-      shutDown({ ...step, node: primary }),
+    await run.step(
+      { id: id('order-shutdown'), node: primary },
+      'Shut the primary down from inside',
+      whereAllowed(stage, (step) => shutDown({ ...step, node: primary })),
     );
     const [seen] = await run.parallel([
       () => inPhase(stage, 'observe', () => awaitOtherServes(stage, 'hard')),
@@ -84,8 +90,10 @@ export const secondaryLoss = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary, standby } = stage;
     const { pid } = await seeTarget(stage);
-    await run.step({ id: id('power-off'), node: standby }, 'Cut the power of the secondary', (step) =>
-      cutPower({ ...step, node: standby, role: 'Secondary' }),
+    await run.step(
+      { id: id('power-off'), node: standby },
+      'Cut the power of the secondary',
+      whereAllowed(stage, (step) => cutPower({ ...step, node: standby, role: 'Secondary' })),
     );
     const seen = await inPhase(stage, 'observe', () =>
       run.step(
@@ -157,9 +165,12 @@ export const nodeFreeze = (): Fault => ({
 
 const checkFreezable = (step: StepContext): Promise<StepOutcome> => client.checkFreezable(step);
 
-async function freeze({ run, id, primary }: Stage, seconds: number): Promise<void> {
-  await run.step({ id: id('freeze'), node: primary }, `Freeze the primary for ${seconds} s`, (step) =>
-    client.freezeNode({ ...step, node: primary, role: 'Primary', seconds }),
+async function freeze(stage: Stage, seconds: number): Promise<void> {
+  const { run, id, primary } = stage;
+  await run.step(
+    { id: id('freeze'), node: primary },
+    `Freeze the primary for ${seconds} s`,
+    whereAllowed(stage, (step) => client.freezeNode({ ...step, node: primary, role: 'Primary', seconds })),
   );
 }
 

@@ -1,16 +1,23 @@
 import { DRILL_SECONDS } from '../../cluster/drill-limits';
-import type { StepOutcome } from '../../cluster/step';
+import type { StepContext, StepOutcome } from '../../cluster/step';
 import { azure, drill as client, nodes } from '../chapters/activities';
 import { azureOperation } from '../chapters/azure-operation';
 import { faultTimingOf, limitSeconds, type Stage } from './stage';
 
 /** Moves and waits of a pair that several drills share. */
 
-/** Asks for the planned move, without standby: DRBD stays connected, nothing is outdated for a moment. */
-export async function movePrimaryRole(stage: Pick<Stage, 'run' | 'id' | 'primary' | 'standby'>): Promise<void> {
+type Work = (step: StepContext) => Promise<StepOutcome>;
+
+/** Asks for the planned move, without standby: DRBD stays connected, nothing is outdated for a moment. A drill puts its condition around the move itself. */
+export async function movePrimaryRole(
+  stage: Pick<Stage, 'run' | 'id' | 'primary' | 'standby'>,
+  around: (work: Work) => Work = (work) => work,
+): Promise<void> {
   const { run, id, primary, standby } = stage;
-  await run.step({ id: id('move'), node: primary }, `Ask Pacemaker to promote ${standby} instead`, (step) =>
-    client.movePrimary({ ...step, node: primary }),
+  await run.step(
+    { id: id('move'), node: primary },
+    `Ask Pacemaker to promote ${standby} instead`,
+    around((step) => client.movePrimary({ ...step, node: primary })),
   );
 }
 

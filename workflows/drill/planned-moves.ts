@@ -1,4 +1,5 @@
 import { drill as client } from '../chapters/activities';
+import { whereAllowed } from '../drill-permission';
 import { awaitOtherServes, clearMove, movePrimaryRole } from './pair';
 import { inPhase } from './phases';
 import { faultTimingOf, type Fault } from './stage';
@@ -7,7 +8,7 @@ import { faultTimingOf, type Fault } from './stage';
 
 export const switchover = (): Fault => ({
   inject: async (stage) => {
-    await movePrimaryRole(stage);
+    await movePrimaryRole(stage, (work) => whereAllowed(stage, work));
     return inPhase(stage, 'observe', () => awaitOtherServes(stage, 'soft'));
   },
   repair: (stage) => clearMove(stage),
@@ -18,8 +19,10 @@ export const standby = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary } = stage;
     const undoSeconds = faultTimingOf(run).standbyUndoSeconds;
-    await run.step({ id: id('standby-on'), node: primary }, 'Put the primary into standby', (step) =>
-      client.setStandby({ ...step, node: primary, standby: 'on', undoSeconds }),
+    await run.step(
+      { id: id('standby-on'), node: primary },
+      'Put the primary into standby',
+      whereAllowed(stage, (step) => client.setStandby({ ...step, node: primary, standby: 'on', undoSeconds })),
     );
     return inPhase(stage, 'observe', () => awaitOtherServes(stage, 'soft'));
   },

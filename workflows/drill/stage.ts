@@ -26,6 +26,15 @@ export interface Stage extends DrilledPair {
   noted: NotedForReport;
   /** The article's table before a planned move, and on the other side. */
   tables: { before?: TableRead; after?: TableRead };
+  state: FaultState;
+}
+
+/** What has become of the fault so far. */
+export interface FaultState {
+  /** Something was broken or moved: a drill that may not go on is no longer one that was refused. */
+  begun: boolean;
+  /** Both nodes were seen primary at once: whatever is mended or started now could only destroy evidence. */
+  twoPrimaries: boolean;
 }
 
 /** What the report tells beside the step table; filled in as the drill goes on, and written whatever its end. */

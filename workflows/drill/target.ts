@@ -4,6 +4,7 @@ import type { LastingFault, NodeFault } from '../../cluster/node/faults';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { azure, drill as client } from '../chapters/activities';
 import { azureOperation } from '../chapters/azure-operation';
+import { whereAllowed } from '../drill-permission';
 import type { Stage } from './stage';
 
 /** The one moment of a drill that breaks something: what is broken is looked at right before, and again in the command that breaks it. */
@@ -26,13 +27,14 @@ export async function seeServer(stage: Stage): Promise<FaultTargetFacts & { pid:
 
 /** Has a node break itself; `movedAt` is when it was told to, unless an earlier try has told it. */
 export async function breakNode(
-  { run, id, primary }: Pick<Stage, 'run' | 'id' | 'primary'>,
+  { run, id, primary, state }: Pick<Stage, 'run' | 'id' | 'primary' | 'state'>,
   node: string,
   sentence: string,
   fault: NodeFault,
 ): Promise<StepOutcome> {
   const role = node === primary ? 'Primary' : 'Secondary';
-  return run.step({ id: id('break'), node }, sentence, (step) => client.injectFault({ ...step, node, role, fault }));
+  const inject = whereAllowed({ state }, (step) => client.injectFault({ ...step, node, role, fault }));
+  return run.step({ id: id('break'), node }, sentence, inject);
 }
 
 /** Takes back what a node has done to itself; nothing where that is gone, by its timer or with the machine. */

@@ -115,7 +115,7 @@ describe('the end of a fight', () => {
   it('is a failure as soon as both are primary', async () => {
     pair.hadb02.drbd = {};
 
-    expect(await codeOf(() => wait(60))).toBe('AssertionFailed');
+    expect(await codeOf(() => wait(60))).toBe('TwoPrimaries');
   });
 });
 

@@ -48,6 +48,14 @@ describe('a standby', () => {
     expect(changes()).toEqual([off]);
   });
 
+  it('that somebody else has ordered is not taken for the one of the drill: the guard of the move has to say no', async () => {
+    pair.hadb01.standby = 'on';
+
+    await set({ standby: 'on', undoSeconds: 465 });
+
+    expect(changes()).toEqual([on]);
+  });
+
   it('that its timer has lifted needs nothing', async () => {
     expect(await set({ standby: 'off' })).toMatchObject({ result: 'unchanged' });
     expect(changes()).toEqual([]);
