@@ -183,12 +183,26 @@ async function thawAndStart(stage: Stage): Promise<void> {
 }
 
 export async function awaitOneSurvivor(stage: Stage): Promise<{ at: number; survivor: string; lost: string }> {
-  const { run, id, primary } = stage;
+  const { run, id, primary, state } = stage;
   return inPhase(stage, 'observe', () =>
     run.step(
       { id: id('one-survivor'), node: primary },
       'Wait until one node serves, and Azure says that the other is off',
-      (step) => client.awaitOneSurvivor({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
+      async (step) => {
+        try {
+          const seen = await client.awaitOneSurvivor({
+            ...step,
+            node: primary,
+            withinSeconds: waitSeconds(stage, 'hard'),
+          });
+          state.twoPrimaries = false;
+          return seen;
+        } catch (error) {
+          // Noted here: a person who ends the run, or a cancel, brings another error.
+          if (describeFailure(error).code === 'TwoPrimaries') state.twoPrimaries = true;
+          throw error;
+        }
+      },
     ),
   );
 }

@@ -1,5 +1,6 @@
 import type { NodeSession, NodeSessions } from '../../../activities/connections/node-session';
 import { createClusterMoveActivities } from '../../../activities/drill/cluster-moves';
+import { renderLeftFaultsRead } from '../../../cluster/node/fault-guards';
 import { runActivity, step } from '../node/model-pair';
 
 /** A drill counts from the order of its move, so that the order is told with the time before it is sent. */
@@ -10,7 +11,8 @@ function nodeThatSays(before: string, after: string) {
   const said = () => ({ code: 0, stdout: `${changes === 0 ? before : after}\n`, stderr: '' });
   const session = {
     node: 'hadb01',
-    read: async () => said(),
+    read: async (script: string) =>
+      script === renderLeftFaultsRead() ? { ...said(), stdout: changes === 0 ? '' : 'standby\n' } : said(),
     change: async () => {
       changes += 1;
       return said();
