@@ -8,6 +8,7 @@ import { databaseProfile } from '../../../cluster/database/profile';
 import { HadbError } from '../../../cluster/errors';
 import { OWNER_TAG } from '../../../cluster/ids';
 import { renderIdentityRead } from '../../../cluster/node/access';
+import { renderNetworkToolsRead } from '../../../cluster/node/network-faults';
 import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import { events2, type DrbdView } from '../../cluster/node/script-bench';
 import { createModelPair, specification } from '../node/model-pair';
@@ -44,6 +45,10 @@ export interface SeenPair {
   changes: [node: string, script: string][];
   /** What a change prints. */
   printed: string;
+  /** Why a change is not made. */
+  refusal?: HadbError;
+  /** What each node lacks to disturb its network. */
+  tools: Record<Name, string>;
 }
 
 export const captured = (name: string): string =>
@@ -87,6 +92,7 @@ export function createSeenPair(): SeenPair {
     if (script === renderIdentityRead()) {
       return `hostName=${name}\nmachineId=m\n${boot}vmId=${seen.vmId}\nfirstBoot=done\naddress=${ADDRESSES[name]}\n`;
     }
+    if (script === renderNetworkToolsRead('rules')) return pair.tools[name];
     throw new Error(`${name} is asked for something else:\n${script.slice(0, 200)}`);
   };
   const reach = async (name: Name): Promise<void> => {
@@ -98,6 +104,7 @@ export function createSeenPair(): SeenPair {
     hadb02: nodeOf('hadb02'),
     changes: [],
     printed: '',
+    tools: { hadb01: '', hadb02: '' },
     secrets: createModelPair().secrets,
     arm: {
       compute: {
@@ -122,6 +129,7 @@ export function createSeenPair(): SeenPair {
           },
           change: async (context, script) => {
             await reach(node);
+            if (pair.refusal !== undefined) throw pair.refusal;
             pair.changes.push([node, script]);
             done.add(`${node} ${context.step}`);
             return { code: 0, stdout: pair.printed, stderr: '' };
