@@ -39,6 +39,8 @@ export interface WorkerSettings {
   nameServer?: string;
   /** Endpoint that injects faults from outside the nodes; unset: a drill makes what nodes and Azure offer, and no other (`HADB_FAULTS_ENDPOINT`). */
   faultsEndpoint?: string;
+  /** `nodes`: drills have the nodes make faults of the network, as on Azure, although the endpoint could (`HADB_NETWORK_FAULTS`). */
+  networkFaultsBy?: 'nodes';
   /** Directory of the secret store (`HADB_SECRETS_DIR`). */
   secretsDirectory: string;
   /** Where the ledgers and reports of drills are kept (`HADB_STATE_DIR`). */
@@ -121,6 +123,7 @@ export function readWorkerSettings(environment: Environment = process.env): Work
     ...given('caFile', environment['HADB_CA_FILE']),
     ...given('nameServer', environment['HADB_NAME_SERVER']),
     ...given('faultsEndpoint', environment['HADB_FAULTS_ENDPOINT']),
+    ...readNetworkFaults(environment['HADB_NETWORK_FAULTS']),
     ...given('metricsAddress', onLoopback(environment['HADB_METRICS_ADDRESS'])),
     ...given('alertWebhook', environment['HADB_ALERT_WEBHOOK']),
     ...given('temporalUi', environment['HADB_TEMPORAL_UI']),
@@ -132,11 +135,20 @@ export function readWorkerSettings(environment: Environment = process.env): Work
   };
 }
 
+function readNetworkFaults(by: string | undefined): Pick<WorkerSettings, 'networkFaultsBy'> {
+  if (by === undefined || by === '') return {};
+  if (by === 'nodes') return { networkFaultsBy: by };
+  throw new SettingsError(
+    `HADB_NETWORK_FAULTS is "${by}"; use nodes, or unset it: then the fault endpoint makes them where there is one.`,
+  );
+}
+
 /** What a worker that `hadb up` starts takes from the shell and from nothing else: it is started anew when one of them has changed. */
 export function readShellSettingsOfWorker(environment: Environment = process.env): Record<string, string> {
   const isMeant = (name: string) =>
     name === 'HADB_METRICS_ADDRESS' ||
     name === 'HADB_ALERT_WEBHOOK' ||
+    name === 'HADB_NETWORK_FAULTS' ||
     // Address, namespace, profile, keys and certificates of a Temporal that the user has chosen.
     (name.startsWith('TEMPORAL_') && name !== 'TEMPORAL_CLI_PATH');
   return Object.fromEntries(

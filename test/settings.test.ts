@@ -1,4 +1,10 @@
-import { readDirectorySettings, readLabSettings, readTemporalCliSettings, readWorkerSettings } from '../settings';
+import {
+  readDirectorySettings,
+  readLabSettings,
+  readShellSettingsOfWorker,
+  readTemporalCliSettings,
+  readWorkerSettings,
+} from '../settings';
 
 describe('settings', () => {
   it('keep state and cache in the home directory unless told otherwise', () => {
@@ -33,6 +39,13 @@ describe('settings', () => {
     ['[::1]:9464', '[::1]:9464'],
   ])('let metrics listen nowhere, on loopback or where they are told: "%s"', (value, address) => {
     expect(readWorkerSettings({ HOME: '/h', HADB_METRICS_ADDRESS: value }).metricsAddress).toBe(address);
+  });
+
+  it('let the nodes make faults of the network where that is asked for, also a worker that "hadb up" starts', () => {
+    expect(readWorkerSettings({ HOME: '/h', HADB_NETWORK_FAULTS: '' })).not.toHaveProperty('networkFaultsBy');
+    expect(readWorkerSettings({ HOME: '/h', HADB_NETWORK_FAULTS: 'nodes' }).networkFaultsBy).toBe('nodes');
+    expect(readShellSettingsOfWorker({ HADB_NETWORK_FAULTS: 'nodes' })).toEqual({ HADB_NETWORK_FAULTS: 'nodes' });
+    expect(() => readWorkerSettings({ HOME: '/h', HADB_NETWORK_FAULTS: 'lab' })).toThrow(/"lab"; use nodes/);
   });
 
   it('prefer the named Temporal CLI to the search path', () => {

@@ -56,6 +56,7 @@ export function wireActivities(
       writers,
       faults: createFaultInjector({
         ...(settings.faultsEndpoint !== undefined && { endpoint: settings.faultsEndpoint }),
+        ...(settings.networkFaultsBy !== undefined && { networkFaultsBy: settings.networkFaultsBy }),
         ...(ca !== undefined && { ca }),
       }),
       reports: {

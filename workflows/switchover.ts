@@ -15,7 +15,7 @@ async function move(run: Run): Promise<void> {
   await run.chapter('Switchover', async () => {
     const pair = await run.step({ id: 'gate' }, 'See that the pair is healthy', (step) => client.readDrillGate(step));
     await run.step({ id: 'query-before' }, 'Query from outside, before the move', (step) =>
-      client.remoteQuery({ ...step, primary: pair.primary }),
+      client.readQueryGate({ ...step, primary: pair.primary }),
     );
     const stage = { run, id: (name: string) => name, primary: pair.primary, standby: pair.standby };
     await run.withUndo(

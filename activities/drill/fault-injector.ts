@@ -1,4 +1,5 @@
 import { request } from 'node:https';
+import { DATA_DISK_LUN } from '../../cluster/azure/virtual-machine';
 import { HadbError } from '../../cluster/errors';
 import { messageOf } from '../../processes/error-message';
 
@@ -17,6 +18,20 @@ export interface FaultInjector {
   thaw(vmId: string): Promise<void>;
   /** Faults of links, made in the network itself; absent where a node has to make them. */
   readonly links?: LinkFaults;
+  /** `nodes`: the nodes make them all the same, as they do where there are no `links`; those are only looked at and taken back. */
+  readonly networkFaultsBy?: 'nodes';
+  /** Faults of data disks, made below the machine; absent where the node has to do without its disk. */
+  readonly disks?: DiskFaults;
+}
+
+/** The data disk of a machine, by its VM id. It ends by itself, whatever becomes of this worker. Errors: NotReady, BadRequest. */
+export interface DiskFaults {
+  /** Whether the engine of the machine can do it at all; a fault that is there ends. */
+  canFail(vmId: string): Promise<boolean>;
+  /** Each write is an I/O error from now on; false where the engine cannot. */
+  failWrites(vmId: string, seconds: number): Promise<boolean>;
+  /** Nothing where nothing fails. */
+  restore(vmId: string): Promise<void>;
 }
 
 /** What a network does to frames between two ends; it ends by itself, whatever becomes of this worker. Errors: NotReady, BadRequest. */
@@ -43,28 +58,37 @@ export interface LinkFault {
 }
 
 const LIMIT_MS = 20_000;
+/** What an engine cannot do. */
+const NOT_IMPLEMENTED = 501;
 
-export function createFaultInjector(settings: { endpoint?: string; ca?: string }): FaultInjector {
-  const { endpoint, ca } = settings;
+export function createFaultInjector(settings: {
+  endpoint?: string;
+  ca?: string;
+  networkFaultsBy?: 'nodes';
+}): FaultInjector {
+  const { endpoint, ca, networkFaultsBy } = settings;
   if (endpoint === undefined) return NODES;
   const order = async (vmId: string, action: 'pause' | 'resume', body: object): Promise<void> => {
     const path = `machines/${encodeURIComponent(vmId)}/${action}`;
     await ask('POST', path, body, `the machine ${vmId} cannot ${WORDS[action]}`, vmId);
   };
-  const ask = async (method: string, path: string, body: object | undefined, refused: string, subject: string) => {
-    const { status, text } = await send(method, `${endpoint}/${path}`, body, ca);
-    if (status === 200 || status === 204) return text;
-    throw new HadbError(status >= 500 ? 'NotReady' : 'BadRequest', refused, {
-      subject,
-      observed: `HTTP ${status}: ${text.slice(0, 300)}`,
-      whatNow: 'Look at the state of the machines, then retry.',
-    });
-  };
+  const ask = async (method: string, path: string, body: object | undefined, refused: string, subject: string) =>
+    accepted(await send(method, `${endpoint}/${path}`, body, ca), refused, subject);
   const readIds = async (): Promise<string[]> => {
     const text = await ask('GET', 'links', undefined, 'the faults of the network are not told', 'links');
     return (JSON.parse(text) as { value: { id: string }[] }).value.map(({ id }) => id);
   };
   const pathOf = (id: string) => `links/${encodeURIComponent(id)}`;
+  const strikeDisk = async (method: 'PUT' | 'DELETE', vmId: string, body?: object): Promise<boolean> => {
+    const answer = await send(method, `${endpoint}/disks/${encodeURIComponent(vmId)}/${DATA_DISK_LUN}`, body, ca);
+    if (answer.status === NOT_IMPLEMENTED) return false;
+    accepted(
+      answer,
+      body === undefined ? 'the disk cannot be made good again' : 'the disk cannot be made to fail',
+      vmId,
+    );
+    return true;
+  };
   return {
     kind: 'lab',
     freeze: (vmId, seconds) => order(vmId, 'pause', { ttlSeconds: seconds }),
@@ -79,7 +103,29 @@ export function createFaultInjector(settings: { endpoint?: string; ca?: string }
         await ask('DELETE', pathOf(id), undefined, 'the network cannot be made good again', id);
       },
     },
+    disks: {
+      canFail: (vmId) => strikeDisk('DELETE', vmId),
+      failWrites: (vmId, seconds) =>
+        strikeDisk('PUT', vmId, { kind: 'failing', operations: 'write', ttlSeconds: seconds }),
+      restore: async (vmId) => void (await strikeDisk('DELETE', vmId)),
+    },
+    ...(networkFaultsBy !== undefined && { networkFaultsBy }),
   };
+}
+
+/** Errors: NotReady, BadRequest. */
+function accepted({ status, text }: Answer, refused: string, subject: string): string {
+  if (status === 200 || status === 204) return text;
+  throw new HadbError(status >= 500 ? 'NotReady' : 'BadRequest', refused, {
+    subject,
+    observed: `HTTP ${status}: ${text.slice(0, 300)}`,
+    whatNow: 'Look at the state of the machines, then retry.',
+  });
+}
+
+interface Answer {
+  status: number;
+  text: string;
 }
 
 const WORDS = { pause: 'be frozen', resume: 'be thawed' } as const;
@@ -92,12 +138,7 @@ export const cannotFreeze = (): HadbError =>
 const refuse = (): Promise<never> => Promise.reject(cannotFreeze());
 const NODES: FaultInjector = { kind: 'nodes', freeze: refuse, thaw: refuse };
 
-function send(
-  method: string,
-  url: string,
-  body: object | undefined,
-  ca: string | undefined,
-): Promise<{ status: number; text: string }> {
+function send(method: string, url: string, body: object | undefined, ca: string | undefined): Promise<Answer> {
   const sent = body === undefined ? '' : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     // The address holds a token: it must not be in an error.

@@ -10,6 +10,7 @@ import {
   type NetworkFault,
   type NodeFault,
 } from '../../cluster/node/faults';
+import { renderNetworkToolsRead } from '../../cluster/node/network-faults';
 import { describeDrbd, isInSync } from '../../cluster/drbd/state';
 import type { StepContext, StepOutcome } from '../../cluster/step';
 import { readPower } from '../azure/power';
@@ -21,13 +22,18 @@ import { describeCluster, observeCluster, type ObservedCluster } from '../node/c
 import { pairOf } from '../node/dependencies';
 import { makeMove, readRuntime } from '../node/runtime';
 import type { NodeStep } from '../step';
-import { cannotFreeze, type FaultInjector, type LinkFaults } from './fault-injector';
+import { cannotFreeze, type DiskFaults, type FaultInjector, type LinkFaults } from './fault-injector';
 import { linkId } from './left-faults';
 
 export interface FaultDependencies extends AzureDependencies {
   sessions: NodeSessions;
   faults: FaultInjector;
 }
+
+type DiskDetach = Extract<NodeFault, { fault: 'disk-detach' }>;
+
+/** The disk must be well again when the node's timer attaches it. */
+const SOUND_BEFORE_ATTACHED_SECONDS = 30;
 
 export type DrillRole = 'Primary' | 'Secondary';
 
@@ -43,6 +49,7 @@ export interface FaultTargetFacts {
 
 export function createFaultActivities(dependencies: FaultDependencies) {
   const { sessions, faults } = dependencies;
+  const links = faults.networkFaultsBy === 'nodes' ? undefined : faults.links;
   const power = (step: NodeStep) => readPower(createScope(dependencies, step, step.node));
 
   return {
@@ -70,8 +77,11 @@ export function createFaultActivities(dependencies: FaultDependencies) {
      * Made once: a repetition after a lost answer finds it made. Errors: GuardRefused, NotReady.
      */
     async injectFault(step: NodeStep & { role: DrillRole; fault: NodeFault }): Promise<StepOutcome> {
-      if (faults.links !== undefined && isNetworkFault(step.fault)) {
-        return disturbLink(faults.links, { ...step, fault: step.fault });
+      if (links !== undefined && isNetworkFault(step.fault)) {
+        return disturbLink(links, { ...step, fault: step.fault });
+      }
+      if (faults.disks !== undefined && step.fault.fault === 'disk-detach') {
+        return strikeDisk(faults.disks, { ...step, fault: step.fault });
       }
       const session = await sessions.open(step, step.node);
       const done = describeFault(step.fault);
@@ -92,10 +102,12 @@ export function createFaultActivities(dependencies: FaultDependencies) {
 
     /** Takes a fault back before its timer does; one that ended with its machine needs nothing. May come twice. */
     async endFault(step: NodeStep & { fault: LastingFault }): Promise<StepOutcome> {
-      if (faults.links !== undefined && isNetworkFault(step.fault)) {
-        return restoreLink(faults.links, { ...step, fault: step.fault });
+      if (links !== undefined && isNetworkFault(step.fault)) {
+        return restoreLink(links, { ...step, fault: step.fault });
       }
-      const { state } = await power(step);
+      const { state, vmId } = await power(step);
+      // Before it is attached again.
+      if (step.fault.fault === 'disk-detach') await faults.disks?.restore(vmId);
       if (state !== 'running')
         return { result: 'unchanged', observed: `the machine is ${state}: no fault outlasts it` };
       const session = await sessions.open(step, step.node);
@@ -106,6 +118,25 @@ export function createFaultActivities(dependencies: FaultDependencies) {
       }
       const observed = ended.includes('timer') ? 'the fault was gone, its timer was not' : 'neither fault nor timer';
       return { result: 'unchanged', observed };
+    },
+
+    /** Whether both nodes have what it takes to make such a fault, where it is they who make it. Errors: GateNotMet with all that is missing. */
+    async checkNetworkFault(step: StepContext & { needs: 'rules' | 'disturbance' }): Promise<StepOutcome> {
+      if (links !== undefined) return { result: 'unchanged', observed: 'made in the network itself, not by the nodes' };
+      const missing = await Promise.all(
+        step.specification.nodes.map(async ({ name }) => {
+          const { stdout } = await (await sessions.open(step, name)).read(renderNetworkToolsRead(step.needs));
+          return stdout.split('\n').flatMap((line) => (line === '' ? [] : [`${name}: ${line}`]));
+        }),
+      );
+      const problems = missing.flat();
+      const what = step.needs === 'rules' ? 'nft' : 'tc, sch_prio, sch_netem, cls_u32';
+      if (problems.length === 0) return { result: 'unchanged', observed: `both nodes have ${what}` };
+      throw new HadbError('GateNotMet', `the network cannot be disturbed here: ${problems.join('; ')}`, {
+        subject: step.specification.name,
+        whatNow:
+          'Run "hadb build" for missing packages; a kernel that lacks something needs another one. Nothing was moved or broken.',
+      });
     },
 
     /** Errors: GateNotMet where machines cannot be frozen. */
@@ -165,6 +196,35 @@ export function createFaultActivities(dependencies: FaultDependencies) {
       done,
       movedAt,
     };
+  }
+
+  /**
+   * The disk itself, where the engine can: the node looks at its pair and arms the timer that attaches the disk again, then the disk fails, for a little less long.
+   * Elsewhere DRBD lets go of it as if it had, which is told.
+   */
+  async function strikeDisk(
+    disks: DiskFaults,
+    step: NodeStep & { role: DrillRole; fault: DiskDetach },
+  ): Promise<StepOutcome> {
+    const { vmId } = await power(step);
+    const session = await sessions.open(step, step.node);
+    const struck: DiskDetach = { ...step.fault, isStruck: true };
+    const seconds = Math.max(1, step.fault.undoSeconds - SOUND_BEFORE_ATTACHED_SECONDS);
+    const detached = `${describeFault(step.fault)}; the engine of this machine fails no disk on request`;
+    if (await session.wasDoneBy(step)) {
+      const isStruck = await disks.failWrites(vmId, seconds);
+      return {
+        result: 'changedEarlier',
+        observed: 'the fault was made',
+        done: isStruck ? describeFault(struck) : detached,
+      };
+    }
+    if (!(await disks.canFail(vmId))) {
+      return { result: 'changed', ...(await breakNode(session, step)), done: detached };
+    }
+    const seen = await breakNode(session, { ...step, fault: struck });
+    await disks.failWrites(vmId, seconds);
+    return { result: 'changed', ...seen, done: describeFault(struck) };
   }
 
   async function restoreLink(

@@ -12,6 +12,9 @@ export interface VirtualMachineKeys {
   hostPublicKey: string;
 }
 
+/** The one that DRBD replicates. */
+export const DATA_DISK_LUN = 0;
+
 /** What Azure returns of a virtual machine: everything but the keys. */
 export function virtualMachineBody(specification: ClusterSpecification, ids: AzureIds, node: string, tags: Tags) {
   const names = azureNames(specification.name);
@@ -35,7 +38,7 @@ export function virtualMachineBody(specification: ClusterSpecification, ids: Azu
       },
       dataDisks: [
         {
-          lun: 0,
+          lun: DATA_DISK_LUN,
           name: names.dataDisk(node),
           createOption: 'Empty' as const,
           diskSizeGB: dataDisk.sizeGiB,

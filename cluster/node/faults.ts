@@ -12,7 +12,8 @@ export type NodeFault =
   /** `panicSeconds`: after which the kernel boots again by itself. */
   | { fault: 'crash'; panicSeconds: number }
   | { fault: 'shutdown' }
-  | { fault: 'disk-detach'; undoSeconds: number }
+  /** `isStruck`: the disk itself fails, made to from outside; the node has only the timer that attaches it again. */
+  | { fault: 'disk-detach'; undoSeconds: number; isStruck?: true }
   | { fault: 'partition'; peerAddress: string; undoSeconds: number }
   | ({ fault: 'disturbance'; peerAddress: string; undoSeconds: number } & Disturbance)
   | { fault: 'resource-manager-cut'; peerAddress: string; undoSeconds: number };
@@ -33,6 +34,7 @@ export function renderFault(fault: NodeFault, target: FaultTarget): string {
     case 'shutdown':
       return shuttingDown(guard);
     case 'disk-detach':
+      if (fault.isStruck === true) return `${guard}${withUndo(fault, { guard: '', make: ':\n' })}`;
       return `${guard}${withUndo(fault, { guard: '', make: `drbdadm detach --force ${DRBD_RESOURCE} </dev/null\n` })}`;
     case 'partition':
     case 'disturbance':
@@ -62,6 +64,9 @@ export function describeFault(fault: NodeFault): string {
     case 'shutdown':
       return 'ordered systemctl poweroff';
     case 'disk-detach':
+      if (fault.isStruck === true) {
+        return `made every write to the data disk an I/O error; it is attached again by itself after ${fault.undoSeconds} s`;
+      }
       return `drbdadm detach --force; it is attached again by itself after ${fault.undoSeconds} s`;
     case 'partition':
       return `dropped everything but SSH from and to ${fault.peerAddress}, for ${fault.undoSeconds} s at most`;

@@ -19,6 +19,19 @@ const chain = (hook: 'input' | 'output', rules: readonly string[]): string => ` 
 ${rules.map((rule) => `    ${rule}\n`).join('')}  }
 `;
 
+/** Prints what the node lacks for rules (`nft`) or for a disturbance (`tc`), a line each; changes nothing. A module that is not loaded yet is loaded by the fault. */
+export const renderNetworkToolsRead = (kind: 'rules' | 'disturbance'): string =>
+  kind === 'rules'
+    ? `if ! command -v nft >/dev/null; then echo 'nft is not installed: apt-get install nftables'
+elif ! nft list tables >/dev/null 2>&1; then echo 'the kernel knows no nf_tables'
+fi
+`
+    : `command -v tc >/dev/null || echo 'tc is not installed: apt-get install iproute2'
+for module in sch_prio sch_netem cls_u32; do
+  modprobe --dry-run --quiet "$module" || echo "the kernel has no $module"
+done
+`;
+
 export interface TableFault {
   guard: string;
   make: string;

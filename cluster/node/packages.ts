@@ -12,6 +12,8 @@ export const CLUSTER_PACKAGES = [
   'drbd-utils',
   'resource-agents',
   'socat',
+  // Not of the cluster: what a drill cuts the network with.
+  'nftables',
 ] as const;
 
 /** Later Ubuntu releases keep `Filesystem` and `azure-lb` in it; Debian has no such package. */

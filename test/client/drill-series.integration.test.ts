@@ -76,6 +76,7 @@ async function series({ ends = {}, dies, loses = {}, words = COMMAND, json = tru
   const fake = temporalForCommands();
   const next = new Map<string, number>();
   const types: string[] = [];
+  const pairs: unknown[] = [];
   let drills = 0;
   const begin = (type: string, workflowId: string): void => {
     const list = ends[type] ?? ['passed'];
@@ -93,6 +94,7 @@ async function series({ ends = {}, dies, loses = {}, words = COMMAND, json = tru
       if (now === 'before') throw new TemporalUnreachable('killed');
       types.push(isDrill ? (request.input as { kind: string }).kind : request.workflowType);
       begin(request.workflowType, request.workflowId);
+      if (isDrill) pairs.push((request.input as { pair?: string }).pair);
       if (isDrill) writeReport(request.workflowId, request.input as { kind: string }, loses[drills] ?? []);
       if (now === 'after') throw new TemporalUnreachable('killed');
       return { runId: 'r1', attached: false };
@@ -135,7 +137,7 @@ async function series({ ends = {}, dies, loses = {}, words = COMMAND, json = tru
     files?: string[];
   };
   const said = lines.flatMap(({ type, message }) => (type === 'notice' ? [String(message)] : []));
-  return { types, journal, exit: context.process.exitCode, result, said, context, drills: () => known.ids };
+  return { types, pairs, journal, exit: context.process.exitCode, result, said, context, drills: () => known.ids };
 }
 
 function writeReport(workflowId: string, { kind }: { kind: string }, lostRows: number[]): void {
@@ -156,6 +158,14 @@ describe('a series of drills', () => {
     expect(exit).toBe(0);
     expect(result.series).toMatchObject({ seed: 7, planned: 3, left: [] });
     expect(result.summary).toBe('3 of 3 drills made: 3 passed (seed 7)');
+  });
+
+  it('makes each pair of a double fault in its turn', async () => {
+    const { types, pairs } = await series({ words: 'drills run --rounds 3 --seed 7 --kinds double' });
+
+    expect(types).toEqual(['buildCluster', 'double', 'double', 'double']);
+    expect(pairs).toEqual(['off-then-reset', 'both-off-one-back', 'off-then-reset']);
+    expect((await series()).pairs).toEqual([undefined, undefined, undefined]);
   });
 
   it('starts nothing on this computer for a specification that is named', async () => {

@@ -241,6 +241,28 @@ describe('a drill', () => {
     expect(among(cluster, [...FAULTS, 'startWriter'])).toEqual([]);
   });
 
+  it.each([
+    ['network-partition', 'rules'],
+    ['fence-loss', 'rules'],
+    ['network-loss', 'disturbance'],
+    ['network-loss-heavy', 'disturbance'],
+  ] as const)('of kind %s is refused where the nodes lack what it takes (%s)', async (kind, needs) => {
+    const asked: unknown[] = [];
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['checkNetworkFault'] = [
+        async (step) => {
+          asked.push((step as FakeStep & { needs?: string }).needs);
+          return failWith('GateNotMet', 'the network cannot be disturbed here')();
+        },
+      ];
+      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+    });
+
+    expect(error.type).toBe('GateNotMet');
+    expect(asked).toEqual([needs]);
+    expect(among(cluster, [...FAULTS, 'startWriter'])).toEqual([]);
+  });
+
   it('asks the load balancer for the node that is primary then', async () => {
     const asked: unknown[] = [];
     const note = async (step: FakeStep & { primary?: string }) => {

@@ -14,16 +14,34 @@ describe('a switchover', () => {
 
     expect(progress.state).toBe('completed');
     expect(
-      among(cluster, ['readDrillGate', 'remoteQuery', 'movePrimary', 'awaitPrimary', 'clearMove', 'awaitPairHealthy']),
+      among(cluster, [
+        'readDrillGate',
+        'readQueryGate',
+        'remoteQuery',
+        'movePrimary',
+        'awaitPrimary',
+        'clearMove',
+        'awaitPairHealthy',
+      ]),
     ).toEqual([
       'readDrillGate',
-      'remoteQuery',
+      'readQueryGate',
       'movePrimary/hadb01',
       'awaitPrimary/hadb02',
       'clearMove/hadb02',
       'remoteQuery',
       'awaitPairHealthy/hadb02',
     ]);
+  });
+
+  it('is refused where the load balancer does not lead to the primary', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readQueryGate'] = [failWith('GateNotMet', 'hadb02 answers, not the primary hadb01')];
+      return failureOf(await worker.start('switchover', input()));
+    });
+
+    expect(error.type).toBe('GateNotMet');
+    expect(among(cluster, ['movePrimary'])).toEqual([]);
   });
 
   it('takes its constraint back also when nobody takes over', async () => {

@@ -12,7 +12,7 @@ import { breakNode, cutPower, cutPowerOfSurvivor, mendNode, seeServer, seeTarget
 
 /** Faults after which a cluster may need a person: never made by a schedule. */
 
-/** No engine here fails a disk on request: DRBD lets go of it as if it had. The primary goes on with the other node's copy, or hands over. */
+/** The primary goes on with the other node's copy, or hands over. Where nobody can have a disk fail, DRBD lets go of it as if it had; which it was, the step tells. */
 export function diskError(): Fault {
   const detach = ({ run }: Pick<Stage, 'run'>): LastingFault => ({
     fault: 'disk-detach',
@@ -22,7 +22,8 @@ export function diskError(): Fault {
     inject: async (stage) => {
       const { run, id, primary } = stage;
       await seeServer(stage);
-      const sentence = 'Have DRBD let go of the data disk of the primary (drbdadm detach --force)';
+      const sentence =
+        'Have the primary lose its data disk: by failing writes, or, where no engine can, by drbdadm detach --force';
       await breakNode(stage, primary, sentence, detach(stage));
       const seen = await inPhase(stage, 'observe', () =>
         run.step(
@@ -47,6 +48,7 @@ export function fenceLoss(): Fault {
   });
   const sentence = 'Cut the way to Azure Resource Manager';
   return {
+    check: (step) => client.checkNetworkFault({ ...step, needs: 'rules' }),
     inject: async (stage) => {
       const { run, id, primary, standby } = stage;
       await seeTarget(stage);

@@ -18,6 +18,7 @@ export function networkPartition(): Fault {
     undoSeconds: faultTimingOf(run).cutUndoSeconds,
   });
   return {
+    check: (step) => client.checkNetworkFault({ ...step, needs: 'rules' }),
     inject: async (stage) => {
       const { primary } = stage;
       await seeTarget(stage);
@@ -79,6 +80,7 @@ function disturbed(
     undoSeconds: faultTimingOf(run).holdUndoSeconds,
   });
   return {
+    check: (step) => client.checkNetworkFault({ ...step, needs: 'disturbance' }),
     inject: async (stage) => {
       const { run, id, primary, standby } = stage;
       const { pid } = await seeTarget(stage);

@@ -1,7 +1,7 @@
 import { createFaultActivities } from '../../../activities/drill/faults';
 import { createFaultInjector, type FaultInjector, type LinkFault } from '../../../activities/drill/fault-injector';
 import { createPowerActivities } from '../../../activities/drill/power';
-import { isHadbError, type HadbError } from '../../../cluster/errors';
+import { HadbError, isHadbError } from '../../../cluster/errors';
 import {
   renderFault,
   renderFaultEnd,
@@ -194,6 +194,113 @@ describe('a fault of the network, where somebody can make it there', () => {
     expect(await runActivity(end(partition))).toMatchObject({ result: 'changed', done: 'took the fault back' });
     expect(await runActivity(end(partition))).toMatchObject({ result: 'unchanged' });
     expect(links).toEqual([]);
+  });
+});
+
+describe('a fault of the network, where the nodes are to make it although the network could', () => {
+  const nodes = (): FaultInjector => ({
+    ...lab(),
+    networkFaultsBy: 'nodes',
+    links: { list: refused, has: refused, put: refused, remove: refused },
+  });
+  const refused = () => Promise.reject(new Error('the network is not asked'));
+  const fault: NetworkFault = { fault: 'partition', peerAddress: '10.10.10.5', undoSeconds: 100 };
+
+  it('is made and taken back by the node', async () => {
+    await runActivity(() => activities(nodes()).injectFault({ ...step('hadb01', 'break'), role: 'Primary', fault }));
+    await runActivity(() => activities(nodes()).endFault({ ...step('hadb01', 'mend'), fault }));
+
+    const target = { node: 'hadb01', peer: 'hadb02', vmId: VM_IDS.hadb01, role: 'Primary' } as const;
+    expect(pair.changes).toEqual([
+      ['hadb01', renderFault(fault, target)],
+      ['hadb01', renderFaultEnd(fault)],
+    ]);
+  });
+
+  const check = (faults: FaultInjector) => () =>
+    activities(faults).checkNetworkFault({ ...step('hadb01', 'gate'), needs: 'rules' });
+
+  it('is refused, with what is missing on which node, before anything is begun', async () => {
+    pair.tools = { hadb01: '', hadb02: 'nft is not installed: apt-get install nftables\n' };
+
+    const { code, message } = await refusalOf(check(nodes()));
+
+    expect(code).toBe('GateNotMet');
+    expect(message).toBe(
+      'the network cannot be disturbed here: hadb02: nft is not installed: apt-get install nftables',
+    );
+    expect(pair.changes).toEqual([]);
+  });
+
+  it('is possible where both nodes have what it takes, and where the network makes it', async () => {
+    expect(await runActivity(check(lab()))).toMatchObject({ observed: 'both nodes have nft' });
+    pair.tools.hadb02 = 'nft is not installed\n';
+    const { networkFaultsBy: _, ...network } = nodes();
+    expect(await runActivity(check(network))).toMatchObject({
+      observed: 'made in the network itself, not by the nodes',
+    });
+  });
+});
+
+describe('the data disk of the primary', () => {
+  const fault = { fault: 'disk-detach', undoSeconds: 180 } as const;
+  const target = { node: 'hadb01', peer: 'hadb02', vmId: VM_IDS.hadb01, role: 'Primary' } as const;
+  let struck: string[];
+  beforeEach(() => {
+    struck = [];
+  });
+  const disks = (canFail: boolean): FaultInjector => ({
+    ...lab(),
+    disks: {
+      canFail: async () => canFail,
+      failWrites: async (vmId, seconds) => {
+        if (canFail) struck.push(`${vmId} fails for ${seconds} s after ${pair.changes.length} commands`);
+        return canFail;
+      },
+      restore: async (vmId) => void struck.push(`${vmId} is sound after ${pair.changes.length} commands`),
+    },
+  });
+  const inject = (faults: FaultInjector) => () =>
+    activities(faults).injectFault({ ...step('hadb01', 'break'), role: 'Primary', fault });
+
+  it('fails its writes where the engine can make it: behind the guard of the node, whose timer outlasts it', async () => {
+    const { done } = await runActivity(inject(disks(true)));
+
+    expect(done).toBe('made every write to the data disk an I/O error; it is attached again by itself after 180 s');
+    expect(pair.changes).toEqual([['hadb01', renderFault({ ...fault, isStruck: true }, target)]]);
+    expect(struck).toEqual([`${VM_IDS.hadb01} fails for 150 s after 1 commands`]);
+  });
+
+  it('is let go by DRBD where no engine can, which is named', async () => {
+    const { done } = await runActivity(inject(disks(false)));
+
+    expect(done).toContain('drbdadm detach --force');
+    expect(done).toContain('the engine of this machine fails no disk on request');
+    expect(pair.changes).toEqual([['hadb01', renderFault(fault, target)]]);
+    expect(struck).toEqual([]);
+  });
+
+  it('fails once the answer of a first try was lost as well, and the node is not ordered twice', async () => {
+    await runActivity(inject(disks(true)));
+    const again = await runActivity(inject(disks(true)));
+
+    expect(again).toMatchObject({ result: 'changedEarlier', done: expect.stringContaining('an I/O error') });
+    expect(pair.changes).toHaveLength(1);
+    expect(struck).toHaveLength(2);
+  });
+
+  it('does not fail when the node refuses', async () => {
+    pair.refusal = new HadbError('GuardRefused', 'the roles are Secondary/Primary');
+
+    expect((await refusalOf(inject(disks(true)))).code).toBe('GuardRefused');
+    expect(struck).toEqual([]);
+  });
+
+  it('is sound before it is attached again', async () => {
+    await runActivity(() => activities(disks(true)).endFault({ ...step('hadb01', 'mend'), fault }));
+
+    expect(struck).toEqual([`${VM_IDS.hadb01} is sound after 0 commands`]);
+    expect(pair.changes).toEqual([['hadb01', renderFaultEnd(fault)]]);
   });
 });
 

@@ -5,6 +5,7 @@ import { eventually } from '../../eventually';
 import { GROUP, buildNetwork, machineBody } from '../../lab/control/cluster-build';
 import type { TestLab } from '../../lab/control/lab-fixture';
 import { startTestLab } from '../../lab/control/lab-fixture';
+import { createFakeMachines } from '../../lab/control/fake-machines';
 
 /** Freezing a machine through the endpoint that a laboratory offers, by HTTPS and with its own authority. */
 
@@ -95,5 +96,42 @@ describe('the network', () => {
     const put = async () => injector().links?.put({ id: 'x', from: vmId, to: 'hadb77', ...CUT });
 
     expect((await refusalOf(put())).code).toBe('BadRequest');
+  });
+});
+
+describe('a data disk', () => {
+  it('that the engine cannot make fail is told, and no error', async () => {
+    const { disks } = injector();
+
+    expect(await disks?.canFail(vmId)).toBe(false);
+    expect(await disks?.failWrites(vmId, 60)).toBe(false);
+    await disks?.restore(vmId);
+    expect(lab.machines.calls.filter((call) => call.startsWith('disk '))).toEqual([]);
+  });
+
+  it('fails its writes, and is sound again, also twice', async () => {
+    const emulated = await startTestLab({ machines: createFakeMachines({ diskFaults: true }) });
+    try {
+      const azure = emulated.clients();
+      await buildNetwork(emulated, azure);
+      const vm = await azure.compute.virtualMachines.createOrUpdate(GROUP, 'hadb01', machineBody(emulated, 1));
+      const { faultsEndpoint: endpoint, caFile } = emulated.document;
+      const { disks } = createFaultInjector({ endpoint, ca: readFileSync(caFile, 'utf8') });
+
+      const can = await disks?.canFail(vm.vmId ?? '');
+      const failed = await disks?.failWrites(vm.vmId ?? '', 600);
+      await disks?.restore(vm.vmId ?? '');
+      await disks?.restore(vm.vmId ?? '');
+
+      expect([can, failed]).toEqual([true, true]);
+      expect(emulated.machines.calls.filter((call) => call.startsWith('disk 0'))).toEqual([
+        'disk 0 of hadb01 sound',
+        'disk 0 of hadb01 {"kind":"failing","operations":"write"}',
+        'disk 0 of hadb01 sound',
+        'disk 0 of hadb01 sound',
+      ]);
+    } finally {
+      await emulated.close();
+    }
   });
 });

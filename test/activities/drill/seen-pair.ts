@@ -9,6 +9,7 @@ import { HadbError } from '../../../cluster/errors';
 import { OWNER_TAG } from '../../../cluster/ids';
 import { renderIdentityRead } from '../../../cluster/node/access';
 import { renderLeftFaultsRead } from '../../../cluster/node/fault-guards';
+import { renderNetworkToolsRead } from '../../../cluster/node/network-faults';
 import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import { renderStandbyRead } from '../../../cluster/node/standby-moves';
 import { events2, type DrbdView } from '../../cluster/node/script-bench';
@@ -51,6 +52,10 @@ export interface SeenPair {
   printed: string;
   /** What a change brings about. */
   onChange: (node: SeenNode, script: string) => void;
+  /** Why a change is not made. */
+  refusal?: HadbError;
+  /** What each node lacks to disturb its network. */
+  tools: Record<Name, string>;
 }
 
 export const captured = (name: string): string =>
@@ -98,6 +103,7 @@ export function createSeenPair(): SeenPair {
     }
     if (script === renderStandbyRead({ node: name })) return `${seen.standby}\n`;
     if (script === renderLeftFaultsRead()) return seen.leftFaults.map((fault) => `${fault}\n`).join('');
+    if (script === renderNetworkToolsRead('rules')) return pair.tools[name];
     throw new Error(`${name} is asked for something else:\n${script.slice(0, 200)}`);
   };
   const reach = async (name: Name): Promise<void> => {
@@ -110,6 +116,7 @@ export function createSeenPair(): SeenPair {
     changes: [],
     printed: '',
     onChange: () => undefined,
+    tools: { hadb01: '', hadb02: '' },
     secrets: createModelPair().secrets,
     arm: {
       compute: {
@@ -134,6 +141,7 @@ export function createSeenPair(): SeenPair {
           },
           change: async (context, script) => {
             await reach(node);
+            if (pair.refusal !== undefined) throw pair.refusal;
             pair.changes.push([node, script]);
             pair.onChange(pair[node], script);
             done.add(`${node} ${context.step}`);

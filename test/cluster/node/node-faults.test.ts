@@ -10,6 +10,7 @@ import {
   type LastingFault,
   type NodeFault,
 } from '../../../cluster/node/faults';
+import { renderNetworkToolsRead } from '../../../cluster/node/network-faults';
 import { renderEndLeftFaults, renderLeftFaultsRead, type FaultTarget } from '../../../cluster/node/fault-guards';
 import { NOT_READY } from '../../../cluster/node/guards';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
@@ -382,6 +383,49 @@ describe('a shutdown', () => {
 
     expect(bench.run(renderFault({ fault: 'shutdown' }, target)).code).toBe(0);
     expect(bench.moves()).toEqual([]);
+  });
+});
+
+describe('a disk that fails by itself', () => {
+  const fault: LastingFault = { fault: 'disk-detach', undoSeconds: 180, isStruck: true };
+
+  it('is looked at like one that is let go, and the node only arms what attaches it again', () => {
+    node();
+
+    expect(bench.run(renderFault(fault, target)).code).toBe(0);
+    expect(bench.moves()).toEqual([
+      expect.stringContaining('moved systemd-run --quiet --collect --unit=hadb-undo-disk-detach '),
+    ]);
+    expect(bench.moves()[0]).toContain('drbdadm attach r0');
+  });
+
+  it('is refused while the copies are apart', () => {
+    node({ drbd: { connection: 'Connecting', peerDisk: 'DUnknown' } });
+
+    expect(bench.run(renderFault(fault, target)).code).not.toBe(0);
+    expect(bench.moves()).toEqual([]);
+  });
+});
+
+describe('what a node needs to disturb its network', () => {
+  const lacks = (kind: 'rules' | 'disturbance') => bench.run(renderNetworkToolsRead(kind)).stdout;
+
+  it('is there, and nothing is changed by the look', () => {
+    bench.program('nft', 'case $1 in list) ;; *) moved nft "$@" ;; esac');
+    bench.program('tc', 'moved tc "$@"');
+    bench.program('modprobe', 'case " $* " in *" --dry-run "*) ;; *) moved modprobe "$@" ;; esac');
+
+    expect([lacks('rules'), lacks('disturbance')]).toEqual(['', '']);
+    expect(bench.moves()).toEqual([]);
+  });
+
+  it('is named where the kernel lacks it', () => {
+    bench.program('nft', 'exit 1');
+    bench.program('tc', 'exit 0');
+    bench.program('modprobe', 'case " $* " in *" sch_netem "*) exit 1 ;; esac');
+
+    expect(lacks('rules')).toBe('the kernel knows no nf_tables\n');
+    expect(lacks('disturbance')).toBe('the kernel has no sch_netem\n');
   });
 });
 

@@ -95,7 +95,7 @@ describe('packages', () => {
 
     const state = parsePackageState(bench.run(renderPackageRead(set)).stdout, set);
 
-    expect(state.missing).toEqual(['pacemaker-cli-utils', 'crmsh', 'resource-agents', 'socat', 'xfsprogs']);
+    expect(state.missing).toEqual(['pacemaker-cli-utils', 'crmsh', 'resource-agents', 'socat', 'nftables', 'xfsprogs']);
     expect(state.unheld).toEqual(['pacemaker', 'linux-image-cloud-amd64']);
     expect(state.enabled).toEqual(['pacemaker']);
     expect(state.sysctl).toBe(false);
