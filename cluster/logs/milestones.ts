@@ -12,7 +12,7 @@ export const MILESTONES = {
   mounted: 'file system mounted',
   recovered: 'InnoDB recovered',
   databaseUp: 'database up',
-  probeAnswered: "responder of the load balancer's probe started",
+  probeAnswered: 'responder to the probe of the load balancer started',
   firstWrite: 'first write acknowledged',
   redundant: 'both copies current again',
 } as const;

@@ -178,6 +178,9 @@ interface Cell {
   className?: string;
 }
 const plain = (content: string): Cell => ({ html: escapeMarkup(content) });
+/** Of a node, which is not to be broken in two. */
+const unbroken = (content: string): Cell => ({ html: escapeMarkup(content), className: 'unbroken' });
+const roomy = (content: string): Cell => ({ html: escapeMarkup(content), className: 'roomy' });
 const numeric = (content: string): Cell => ({ html: escapeMarkup(content), className: 'number' });
 
 function table(
@@ -256,13 +259,13 @@ function charts(record: DrillRecord): string[] {
             `${both((width) => phaseBar({ width, phases, zero }))}${element('figcaption', {}, escapeMarkup(PHASE_NOTE))}`,
           ) +
             table(
-              ['', 'phase', 'from', 'to', 'lasts', 'clock'],
+              ['', 'phase', 'lasts', 'from', 'to', 'clock'],
               phases.map((phase, index) => [
                 numeric(String(index + 1)),
                 plain(phase.name),
+                numeric(formatDuration(phase.to - phase.from)),
                 numeric(since(phase.from, zero)),
                 numeric(since(phase.to, zero)),
-                numeric(formatDuration(phase.to - phase.from)),
                 plain(phase.clock),
               ]),
             ),
@@ -312,13 +315,13 @@ function milestones({ milestones: seen = [] }: DrillRecord, zero: number): strin
           plain(label),
           numeric(since(moment.at, zero)),
           numeric(moment.node === undefined ? '' : `± ${Math.ceil(moment.errorMs)} ms`),
-          plain(moment.node ?? 'clients'),
+          unbroken(moment.node ?? 'clients'),
           plain(moment.line ?? 'from the ledger'),
         ],
   );
   return section(
     'What the nodes wrote of it',
-    table(['moment', 'after the fault', 'clock', 'node', 'line'], rows, { stack: true }),
+    table(['moment', 'after the fault', 'exact to', 'node', 'line'], rows, { stack: true }),
   );
 }
 
@@ -414,12 +417,12 @@ function outageTable(record: DrillRecord, zero: number): string {
     return paragraph(`No pause between acknowledged writes was long enough to count as an outage.`);
   const shown = outages.length < counts.outages ? `The longest ${outages.length} of ${counts.outages}` : undefined;
   return table(
-    ['outage', 'last acknowledgement', 'next write that was acknowledged', 'seconds'],
+    ['outage', 'seconds', 'last acknowledgement', 'next write that was acknowledged'],
     outages.map(({ from, to, seconds, resolutionSeconds }, index) => [
       numeric(String(index + 1)),
+      numeric(`${seconds} ± ${resolutionSeconds}`),
       numeric(since(from, zero)),
       numeric(since(to, zero)),
-      numeric(`${seconds} ± ${resolutionSeconds}`),
     ]),
     shown === undefined ? {} : { caption: shown },
   );
@@ -431,8 +434,8 @@ function steps(list: readonly StepRecord[]): string {
     ['phase', 'step', 'node', 'state', 'time', 'evidence'],
     list.map((step) => [
       plain(step.chapter),
-      plain(step.sentence),
-      plain(step.node ?? ''),
+      roomy(step.sentence),
+      unbroken(step.node ?? ''),
       { html: escapeMarkup(describeState(step).replaceAll('*', '')), className: 'state' },
       { html: escapeMarkup(durationBetween(step.startedAt, step.endedAt) ?? ''), className: 'number' },
       plain(evidenceOf(step)),

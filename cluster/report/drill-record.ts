@@ -201,7 +201,7 @@ export function phasesOf(record: DrillRecord): Phase[] {
 export const PHASES = {
   order: 'from the order to the last acknowledged write',
   seenToServe: 'until the other node is seen to serve',
-  servedThroughBalancer: 'until every client is served through the load balancer',
+  servedThroughBalancer: 'until the load balancer serves every client',
   served: 'until every client is served again',
   notServed: 'not every client was served again',
   steady: 'until every client is answered steadily',
@@ -247,7 +247,7 @@ export const UNTIL: Record<MilestoneName, string> = {
   mounted: 'until the file system is mounted',
   recovered: 'until InnoDB has recovered',
   databaseUp: 'until the database is up',
-  probeAnswered: "until the responder of the load balancer's probe runs",
+  probeAnswered: 'until the responder to the probe runs',
   firstWrite: 'until the load balancer leads clients there',
   redundant: 'until both copies are current again',
 };

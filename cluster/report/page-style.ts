@@ -65,6 +65,8 @@ table{border-collapse:collapse;width:100%;font-size:14px}
 caption{text-align:left;color:var(--soft);padding:4px 0}
 th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1px solid var(--rule);overflow-wrap:break-word}
 table.stack td{overflow-wrap:anywhere}
+table.stack td.roomy{min-width:14rem}
+td.unbroken{white-space:nowrap}
 th{color:var(--soft);font-weight:600}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.state{white-space:nowrap}
@@ -81,6 +83,7 @@ ${CHART_STYLE}
 @media (max-width:640px){
 .figures{grid-template-columns:repeat(2,1fr)}
 .scroll table:not(.stack){min-width:35rem}
+.scroll caption{max-width:calc(100vw - 24px)}
 main{padding:16px 12px 48px}
 h1{font-size:21px}
 .chart.wide{display:none}

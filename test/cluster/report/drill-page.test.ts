@@ -1,7 +1,14 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { commitRate, latencyScatter, phaseBar } from '../../../cluster/report/charts';
 import { renderDrillPage } from '../../../cluster/report/drill-page';
-import { phasesOf, samplesOf, latencyTable, type DrillRecord } from '../../../cluster/report/drill-record';
+import {
+  PHASES,
+  UNTIL,
+  phasesOf,
+  samplesOf,
+  latencyTable,
+  type DrillRecord,
+} from '../../../cluster/report/drill-record';
 import type { LedgerEntry } from '../../../cluster/verdict/write-ledger';
 import type { Milestone } from '../../../cluster/logs/milestones';
 import { ZERO, shortenedDrill, specimenDrill, specimenLedger, specimenMilestones } from './specimen-drill';
@@ -155,6 +162,12 @@ describe('a chart', () => {
     ).toEqual([]);
   });
 
+  it.each([...Object.values(UNTIL), ...Object.values(PHASES)])('has room for the phase "%s"', (name) => {
+    // Six pixels a character, as Chromium draws them: the wide one has 330 beside its bars, the narrow one 360 in all.
+    expect(`99. ${name}`.length * 6).toBeLessThanOrEqual(330 - 8);
+    expect(`99. ${name}: 9.9 s`.length * 6).toBeLessThanOrEqual(360 - 12);
+  });
+
   it('never drops what is out of the ordinary, however long the drill', () => {
     const long = specimenLedger({ seconds: 3600, away: { from: 1800, to: 1800.2, how: 'refuses' } });
     const svg = latencyScatter({
@@ -188,7 +201,7 @@ describe('what is read from a ledger', () => {
     expect(phases.map(({ name, from, to }) => [name, (from - ZERO) / 1000, (to - ZERO) / 1000])).toEqual([
       ['from the order to the last acknowledged write', 10, expect.closeTo(10.1, 1)],
       ['until the other node is seen to serve', expect.closeTo(10.1, 1), 20.5],
-      ['until every client is served through the load balancer', 20.5, expect.closeTo(22.2, 1)],
+      ['until the load balancer serves every client', 20.5, expect.closeTo(22.2, 1)],
       ['until the pair is whole again', expect.closeTo(22.2, 1), 70],
     ]);
   });
@@ -239,7 +252,7 @@ describe('the phases of a drill whose nodes were heard', () => {
         ['until DRBD is promoted', 'node', true],
         ['until the file system is mounted', 'node', true],
         ['until the database is up', 'node', true],
-        ["until the responder of the load balancer's probe runs", 'node', true],
+        ['until the responder to the probe runs', 'node', true],
         ['until the load balancer leads clients there', 'client and node', true],
         ['until every client is served again', 'client', true],
         ['until every client is answered steadily', 'client', false],
