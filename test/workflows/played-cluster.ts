@@ -48,3 +48,19 @@ export function drillInput(kind: DrillKind) {
 /** Those of the calls that matter, in their order. */
 export const among = (cluster: FakeCluster, names: string[]) =>
   cluster.order().filter((call) => names.some((name) => call === name || call.startsWith(`${name}/`)));
+
+/** What breaks or moves something. */
+export const FAULTS = [
+  'movePrimary',
+  'setStandby',
+  'submitPowerOff',
+  'orderShutdown',
+  'stopPacemaker',
+  'release',
+  'injectFault',
+  'freezeNode',
+];
+
+/** Calls that do more than write something down. */
+export const withoutEvidence = (cluster: FakeCluster) =>
+  cluster.order().filter((call) => !['recordClusterState', 'recordNodeLogs', 'writeDrillReport'].includes(call));
