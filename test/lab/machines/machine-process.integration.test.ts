@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { consoleLogFile } from '../../../lab/machines/console';
 import { createProcessDriver, MachineError } from '../../../lab/machines/machine-process';
+import type { SupervisedCommand } from '../../../lab/machines/supervisor';
 import type { Machine, MachineDriver } from '../../../lab/model';
 import { eventually } from '../../eventually';
 import { readProcesses, type ProcessEntry } from '../../process-table';
@@ -22,6 +23,14 @@ while :; do
 done
 `;
 
+const driverOf = (command: SupervisedCommand, pressPowerButton: () => void = () => undefined): MachineDriver =>
+  createProcessDriver({
+    name: 'uml',
+    firstLineTimeoutMs: 5000,
+    command: () => command,
+    pressPowerButton: async () => pressPowerButton(),
+  });
+
 describe('a machine as processes', () => {
   let directory: string;
   let machine: Machine;
@@ -30,15 +39,9 @@ describe('a machine as processes', () => {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'hadb-process-'));
     machine = machineForTests(directory);
-    driver = createProcessDriver({
-      name: 'uml',
-      firstLineTimeoutMs: 5000,
-      // As user-mode Linux does: a session of its own, unless it leads a group.
-      command: () => ({ environment: { KERNEL }, command: ['sh', '-c', 'eval "$KERNEL"'] }),
-      pressPowerButton: () => {
-        for (const { pid } of readSession().filter(isKernel)) process.kill(pid, 'SIGUSR1');
-        return Promise.resolve();
-      },
+    // As user-mode Linux does: a session of its own, unless it leads a group.
+    driver = driverOf({ environment: { KERNEL }, command: ['sh', '-c', 'eval "$KERNEL"'] }, () => {
+      for (const { pid } of readSession().filter(isKernel)) process.kill(pid, 'SIGUSR1');
     });
   });
   afterEach(async () => {
@@ -122,12 +125,7 @@ describe('a machine as processes', () => {
     expect(readFileSync(consoleLogFile(machine), 'utf8')).toContain('reboot: Power down');
 
     await start();
-    const deaf = createProcessDriver({
-      name: 'uml',
-      firstLineTimeoutMs: 5000,
-      command: () => ({ environment: {}, command: [] }),
-      pressPowerButton: () => Promise.resolve(),
-    });
+    const deaf = driverOf({ environment: {}, command: [] });
     await deaf.stop(machine, 'graceful', 50);
 
     expect(driver.state(machine)).toBe('stopped');
@@ -157,19 +155,8 @@ describe('a machine as processes', () => {
   it('is paused also at the moment at which its kernel starts a program by vfork', async () => {
     // Until the child has begun another program, which it never does here, the parent waits for it, stopped or not.
     const clone = process.arch === 'arm64' ? 220 : 56;
-    const forking = createProcessDriver({
-      name: 'uml',
-      firstLineTimeoutMs: 5000,
-      command: () => ({
-        environment: {},
-        command: [
-          'perl',
-          '-e',
-          `$| = 1; print "Linux version 0.0\\n"; syscall(${clone}, 0x4000 | 17, 0, 0, 0, 0); sleep 60`,
-        ],
-      }),
-      pressPowerButton: () => Promise.resolve(),
-    });
+    const kernel = `$| = 1; print "Linux version 0.0\\n"; syscall(${clone}, 0x4000 | 17, 0, 0, 0, 0); sleep 60`;
+    const forking = driverOf({ environment: {}, command: ['perl', '-e', kernel] });
     await forking.start(machine);
     leader = readLeader();
     await eventually('the kernel waits for its child', () => readSession().some(({ state }) => state === 'D'));
@@ -221,12 +208,7 @@ describe('a machine as processes', () => {
   });
 
   it('fails to start, with the reason, when the kernel says nothing', async () => {
-    const broken = createProcessDriver({
-      name: 'uml',
-      firstLineTimeoutMs: 5000,
-      command: () => ({ environment: {}, command: ['sh', '-c', 'echo no such disk; exit 1'] }),
-      pressPowerButton: () => Promise.resolve(),
-    });
+    const broken = driverOf({ environment: {}, command: ['sh', '-c', 'echo no such disk; exit 1'] });
 
     await expect(broken.start(machine)).rejects.toThrow(/did not start.*no such disk/s);
 
