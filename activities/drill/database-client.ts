@@ -165,18 +165,22 @@ function wrap(connection: Connection, socket: Socket): DatabaseSession {
     isUsable: () => usable,
     destroy,
     async query(sql, values, deadlineMs) {
+      let lose: () => void = () => undefined;
       const answered = new Promise<Record<string, unknown>[]>((resolve, reject) => {
+        lose = () => reject(new Error('the connection was closed before the server had answered'));
+        socket.once('close', lose);
         connection.query(sql, [...values], (error, rows) => {
           if (error) reject(error);
           else resolve(Array.isArray(rows) ? (rows as Record<string, unknown>[]) : []);
         });
-        socket.once('close', () => reject(new Error('the connection was closed before the server had answered')));
       });
       try {
         return await within(answered, deadlineMs);
       } catch (error) {
         destroy();
         throw isRefusal(error) ? new QueryRefused(messageOf(error)) : new QueryUnanswered(messageOf(error));
+      } finally {
+        socket.removeListener('close', lose);
       }
     },
   };

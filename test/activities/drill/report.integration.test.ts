@@ -261,6 +261,23 @@ it('a node that is off is told in its file, and the other one is read', () => {
   );
 });
 
+it('a node that never answers does not hold up a drill while its fault lasts', async () => {
+  const silent = {
+    close: async () => undefined,
+    open: async (_: unknown, node: string) =>
+      node === 'hadb01' ? new Promise(() => undefined) : sessions.open(context, node),
+  } as unknown as NodeSessions;
+  const own = createReportActivities({
+    writers: writers(),
+    sessions: silent,
+    reports: { version: '0.1.0', getMeter: () => meter },
+  });
+
+  const told = await runActivity(() => own.recordClusterState({ ...context, drill: 'silent', when: 'during' }));
+
+  expect(told.observed).toBe('hadb01 did not answer (no answer within 6 s); hadb02');
+}, 15_000);
+
 it('a drill that was refused has a report without a ledger', async () => {
   const { verdict: _, writes: __, faultAt: ___, ...rest } = reported.step;
   const step = { ...rest, drill: 'refused', failure: { code: 'GateNotMet', message: 'hadb02 is offline' } };

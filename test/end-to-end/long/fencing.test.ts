@@ -1,0 +1,155 @@
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import type { DrillKind } from '../../../workflows/messages';
+import { readFingerprint } from '../end-state';
+import { createHadb, outcomesOf, resultOf } from '../hadb';
+import type { CommandOutcome, Hadb } from '../hadb';
+
+/** A cluster that was built without fencing gets it while it serves; then nights that nobody ended are put right. */
+
+const SPECIFICATION = {
+  name: 'hadb',
+  network: { clients: ['127.0.0.0/8'], administrators: ['127.0.0.0/8'] },
+  vm: { image: { publisher: 'hadb', offer: 'lab', sku: 'golden', version: 'latest' } },
+  dataDisk: { sizeGiB: 1 },
+  corosync: { tokenMs: 3000 },
+  fencingDelaySeconds: 5,
+  prove: 'never' as const,
+  drill: { verify: 'never' as const },
+};
+const MINUTES = 60_000;
+const PART_MS = 20 * MINUTES;
+
+let hadb: Hadb;
+
+const told = (words: readonly string[]): Promise<CommandOutcome> =>
+  hadb.run([...words, hadb.specificationFile, '--wait', '--json', '--on-failure', 'fail'], { timeoutMs: PART_MS });
+
+const wantFencing = (fencing: 'azure' | 'none'): void =>
+  writeFileSync(hadb.specificationFile, stringify({ ...SPECIFICATION, fencing }));
+
+/** Without the epochs of Pacemaker's configuration: that is to change. */
+const whatServes = async (): Promise<Record<string, string>> => {
+  const seen = await readFingerprint(hadb);
+  return Object.fromEntries(
+    Object.entries(seen).map(([node, text]) => [node, text.replaceAll(/^ (admin_)?epoch=.*$/gm, '').trim()]),
+  );
+};
+
+beforeAll(async () => {
+  hadb = createHadb({ ...SPECIFICATION, fencing: 'none' });
+  await hadb.succeed(['up', '--image', 'golden'], { timeoutMs: PART_MS });
+}, PART_MS);
+
+afterAll(() => hadb.close(), 10 * MINUTES);
+
+describe('fencing on a cluster that serves', () => {
+  it(
+    'a cluster without fencing refuses the drills that would need it',
+    async () => {
+      const built = await told(['build']);
+      const refused = await told(['drill', 'network-partition']);
+
+      expect(resultOf(built)).toMatchObject({ outcome: 'passed' });
+      expect(refused.code).not.toBe(0);
+      expect(refused.stdout + refused.stderr).toContain('fencing');
+    },
+    PART_MS,
+  );
+
+  it(
+    'is put into force by the same build, and nothing restarts or moves',
+    async () => {
+      wantFencing('azure');
+      const before = await whatServes();
+
+      const migrated = await told(['build']);
+
+      expect(resultOf(migrated)).toMatchObject({ outcome: 'passed' });
+      expect(await whatServes()).toEqual(before);
+    },
+    PART_MS,
+  );
+
+  it(
+    'run once more changes nothing',
+    async () => {
+      const before = await readFingerprint(hadb);
+
+      const again = await told(['build']);
+
+      expect([...outcomesOf(again)].filter(([, { result }]) => result !== 'unchanged')).toEqual([]);
+      expect(await readFingerprint(hadb)).toEqual(before);
+    },
+    PART_MS,
+  );
+
+  it(
+    'the partition that was refused is survived by one',
+    async () => {
+      const { verdict } = resultOf(await told(['drill', 'network-partition']));
+
+      expect(verdict?.checks.filter(({ passed }) => !passed)).toEqual([]);
+      expect(verdict).toMatchObject({ passed: true });
+    },
+    PART_MS,
+  );
+});
+
+describe('a drill that is terminated right after its fault', () => {
+  /** Until the fault is made and watched, then nothing of the drill goes on. */
+  async function terminated(kind: DrillKind): Promise<void> {
+    const started = await hadb.succeed(['drill', kind, hadb.specificationFile, '--json', '--on-failure', 'fail']);
+    const workflow = started.lines.find(({ type }) => type === 'run')?.['workflowId'] as string;
+    const deadline = Date.now() + 3 * MINUTES;
+    for (;;) {
+      const steps = (await hadb.progress(workflow))?.steps ?? [];
+      if (steps.some(({ chapter, state }) => chapter === 'Observe' && state === 'running')) break;
+      if (Date.now() > deadline) throw new Error(`${kind} has made no fault: ${JSON.stringify(steps.at(-1))}`);
+      await sleep(50);
+    }
+    await hadb.succeed(['cancel', workflow, '--terminate', '--json']);
+  }
+
+  const machines = async (): Promise<string[]> => {
+    const seen = await Promise.all(
+      hadb.specification.nodes.map(async ({ name }) => {
+        const node = await hadb.node(name);
+        const { stdout } = await node.read('drbdadm role r0; drbdadm dstate r0', { timeoutMs: 20_000 });
+        return stdout.trim().replaceAll('\n', ' ');
+      }),
+    );
+    return seen.sort();
+  };
+  const WHOLE = ['Primary UpToDate/UpToDate', 'Secondary UpToDate/UpToDate'];
+
+  // Off and shot; hung on its node; cut off, and shot by the other one.
+  it.each<DrillKind>(['node-power-off', 'database-hang', 'network-partition'])(
+    '%s: the recovery puts the pair right, and a second one finds nothing to do',
+    async (kind) => {
+      await terminated(kind);
+
+      const moved = await told(['switchover']);
+      const recovered = await told(['recover']);
+      const again = await told(['recover']);
+
+      // Nobody moves what is not whole.
+      expect(moved.code).toBe(3);
+      expect([recovered.code, resultOf(recovered).outcome]).toEqual([0, 'passed']);
+      expect(await machines()).toEqual(WHOLE);
+      expect([again.code, resultOf(again).outcome]).toEqual([0, 'passed']);
+      expect([...outcomesOf(again).values()].filter(({ result }) => result !== 'unchanged')).toEqual([]);
+    },
+    PART_MS,
+  );
+
+  it(
+    'afterwards the pair is moved, and drilled, as if nothing had been',
+    async () => {
+      expect((await told(['switchover'])).code).toBe(0);
+      expect(resultOf(await told(['drill', 'node-power-off'])).verdict).toMatchObject({ passed: true });
+    },
+    PART_MS,
+  );
+});
