@@ -1,5 +1,4 @@
 import type { Progress } from '../cluster/step';
-import { reachTheNodes } from './chapters/setting-up-the-cluster';
 import { FailoverDrill } from './inputs';
 import type { FailoverDrillInput } from './messages';
 import { runDrill } from './run-drill';
@@ -12,7 +11,6 @@ export const failoverDrill = (input: FailoverDrillInput): Promise<Progress> =>
     input,
     schema: FailoverDrill,
     body: async (run, { kind, pair }) => {
-      await reachTheNodes(run);
-      run.verdict(await runDrill(run, { kind, pair }));
+      run.verdict(await runDrill(run, { kind, pair, takesNodes: true }));
     },
   });

@@ -1,5 +1,6 @@
 import type { Verdict } from '../cluster/step';
 import { drill as client } from './chapters/activities';
+import { takeTheNodes } from './chapters/setting-up-the-cluster';
 import { seeDrillsAllowed } from './drill-permission';
 import { diskError, double, fenceLoss } from './drill/attended-faults';
 import { noteTable } from './drill/audits';
@@ -28,14 +29,18 @@ import type { Run } from './runbook';
  * One fault, from a healthy pair to a healthy pair, with a client that writes all the while. What was broken is put right whatever happens in between, two
  * primaries excepted, and a report is written whatever the end. A verdict that does not pass is returned, not thrown.
  */
-export const runDrill = (run: Run, { kind, pair }: DrillChoice): Promise<Verdict> => {
+export const runDrill = (run: Run, { kind, pair, takesNodes = false }: DrillChoice): Promise<Verdict> => {
   const id = (name: string) => `${kind}-${name}`;
   const drill = `${run.operation.run}-${kind}`;
   const since = Date.now();
   return withReport({ run, kind, id, drill, since }, async (noted) => {
     const fault = kind === 'manual' ? undefined : FAULTS[kind](pair);
     const title = pair === undefined ? kind : `${kind} (${pair})`;
-    const seen = await inPhase({ run, kind }, 'gate', () => passGate(run, { kind, id, check: fault?.check }));
+    const seen = await inPhase({ run, kind }, 'gate', async () => {
+      const passed = await passGate(run, { kind, id, check: fault?.check });
+      if (takesNodes) await takeTheNodes(run);
+      return passed;
+    });
     const { primary, standby: other } = seen;
     const state = { begun: false, twoPrimaries: false };
     const stage: Stage = { run, kind, title, id, drill, since, noted, tables: {}, state, primary, standby: other };
@@ -101,6 +106,8 @@ async function seeServed(
 export interface DrillChoice {
   kind: DrillKind;
   pair?: FaultPair | undefined;
+  /** Unless the run owns both nodes already. */
+  takesNodes?: boolean;
 }
 
 /** Made anew for each drill: a fault remembers what it has broken. */

@@ -1,6 +1,6 @@
 import type { Progress } from '../cluster/step';
 import { drill as client } from './chapters/activities';
-import { reachTheNodes } from './chapters/setting-up-the-cluster';
+import { takeTheNodes } from './chapters/setting-up-the-cluster';
 import { Switchover } from './inputs';
 import type { SwitchoverInput } from './messages';
 import { awaitOtherServes, clearMove, movePrimaryRole, pairHealthy } from './drill/pair';
@@ -11,9 +11,9 @@ export const switchover = (input: SwitchoverInput): Promise<Progress> =>
   runRunbook({ runbook: 'switchover', input, schema: Switchover, body: (run) => move(run) });
 
 async function move(run: Run): Promise<void> {
-  await reachTheNodes(run);
   await run.chapter('Switchover', async () => {
     const pair = await run.step({ id: 'gate' }, 'See that the pair is healthy', (step) => client.readDrillGate(step));
+    await takeTheNodes(run);
     await run.step({ id: 'query-before' }, 'Query from outside, before the move', (step) =>
       client.readQueryGate({ ...step, primary: pair.primary }),
     );

@@ -14,9 +14,10 @@ import type { NodeSession, NodeSessions } from '../connections/node-session';
 import { describeCluster, observeCluster } from '../node/cluster-state';
 import { pairOf } from '../node/dependencies';
 import { makeMove, readRuntime, stopLimitMs } from '../node/runtime';
-import { waitUntil } from '../node/waiting';
+import { waitUntil, within } from '../node/waiting';
 import { performStep, type NodeStep, type Plan } from '../step';
 import { describeLeftFault } from '../../cluster/recovery/findings';
+import { messageOf } from '../../processes/error-message';
 import type { FaultInjector } from './fault-injector';
 import { readLeftFaults, readLeftLinks } from './left-faults';
 import { createCleaner, SETTLING, type SettlingTimes } from './failed-action-cleaner';
@@ -29,36 +30,51 @@ export interface ClusterMoveDependencies {
   settling?: SettlingTimes;
 }
 
+/** A healthy node answers within a second or two; nobody waits for one that boots. */
+const ANSWER_MS = 30_000;
+
 /** Planned moves, the gate before them, and the waits after them. */
 export function createClusterMoveActivities({ sessions, faults, settling = SETTLING }: ClusterMoveDependencies) {
+  /** What is wrong at one node must not hide what is wrong at the other. */
+  const lookAt = async (step: StepContext, name: string) => {
+    try {
+      return await within(ANSWER_MS, async () => {
+        const session = await sessions.open(step, name);
+        const [cluster, constraints] = [await observeCluster(session, step), await readConstraints(session)];
+        const left = [...(await readLeftFaults(session)), ...(await readLeftLinks(faults, name))];
+        return { name, cluster, constraints, left };
+      });
+    } catch (error) {
+      return { name, silent: messageOf(error) };
+    }
+  };
+
   return {
     /**
      * What must hold before anything is moved or broken on purpose: a second fault on top of a first one is an outage. Returns who is primary now.
      * Errors: GateNotMet with all that is wrong.
      */
     async readDrillGate(step: StepContext): Promise<StepOutcome & { primary: string; standby: string }> {
-      const [first, second] = step.specification.nodes;
-      const seen = await Promise.all(
-        [first, second].map(async ({ name }) => {
-          const session = await sessions.open(step, name);
-          const [cluster, constraints] = [await observeCluster(session, step), await readConstraints(session)];
-          const left = [...(await readLeftFaults(session)), ...(await readLeftLinks(faults, name))];
-          return { name, cluster, constraints, left };
-        }),
-      );
+      const seen = await Promise.all(step.specification.nodes.map(({ name }) => lookAt(step, name)));
       const problems = new Set(
-        seen.flatMap(({ name, cluster, constraints, left }) => [
-          ...gateProblems(name, cluster, constraints),
-          ...left.map((fault) => describeLeftFault(name, fault)),
-        ]),
+        seen.flatMap((look) =>
+          'silent' in look
+            ? [`${look.name} does not answer: ${look.silent}`]
+            : [
+                ...gateProblems(look.name, look.cluster, look.constraints),
+                ...look.left.map((fault) => describeLeftFault(look.name, fault)),
+              ],
+        ),
       );
-      const [{ cluster: view } = { cluster: undefined }] = seen;
+      const view = seen.flatMap((look) => ('silent' in look ? [] : [look.cluster]))[0];
       const primary = view?.primary;
       if (problems.size > 0 || view === undefined || primary === undefined) {
         throw new HadbError('GateNotMet', `the cluster is not healthy: ${[...problems].join('; ') || 'no primary'}`, {
           subject: step.specification.name,
-          observed: seen.map(({ name, cluster }) => `${name}: ${describeCluster(cluster)}`).join(' | '),
-          whatNow: 'Put right what is named, then retry. Nothing was moved or broken.',
+          observed: seen
+            .map((look) => `${look.name}: ${'silent' in look ? 'silent' : describeCluster(look.cluster)}`)
+            .join(' | '),
+          whatNow: `Put right what is named, then retry; "hadb recover" does what is safe. Nothing was moved or broken.`,
         });
       }
       return {

@@ -33,6 +33,18 @@ describe('a build', () => {
     ]);
   });
 
+  it('does not wait for a machine that is off: nobody would start it', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.built = true;
+      cluster.power['hadb02'] = 'stopped';
+      return failureOf(await worker.start('buildCluster', input()));
+    });
+
+    expect(error.type).toBe('GateNotMet');
+    expect(error.message).toContain('hadb02 is stopped, says Azure');
+    expect(among(cluster, ['awaitNodeReachable'])).not.toContain('awaitNodeReachable/hadb02');
+  });
+
   const fencing = () => ({ ...specificationFor(), fencing: 'azure' as const });
   const FENCING = ['ensureFencingRole', 'ensureFencingAssignments', 'installFenceAgent', 'awaitFencingProved'];
 

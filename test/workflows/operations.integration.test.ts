@@ -34,6 +34,16 @@ describe('a switchover', () => {
     ]);
   });
 
+  it('is refused at once where a node is away: nobody waits for it, and nothing is touched', async () => {
+    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+      cluster.answers['readDrillGate'] = [failWith('GateNotMet', 'hadb01 does not answer')];
+      return failureOf(await worker.start('switchover', input()));
+    });
+
+    expect(error.type).toBe('GateNotMet');
+    expect(cluster.order()).toEqual(['readDrillGate']);
+  });
+
   it('is refused where the load balancer does not lead to the primary', async () => {
     const { result: error, cluster } = await withCluster(async (worker, cluster) => {
       cluster.answers['readQueryGate'] = [failWith('GateNotMet', 'hadb02 answers, not the primary hadb01')];

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { activityInfo } from '@temporalio/activity';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import {
   DefaultLogger,
@@ -25,11 +26,16 @@ export interface TemporalForTests {
   /** Everything the workers logged. */
   logs: LogEntry[];
   bundle: { code: string };
-  /** Runs a worker with these activities while `work` runs. */
+  /**
+   * These activities answer the runs that begin while `work` runs, to their end. It is one worker for all calls, because to start one costs a second or two of a
+   * processor.
+   */
   withWorker<Result>(activities: object, work: (worker: RunningWorker) => Promise<Result>): Promise<Result>;
   startWorker(activities: object, taskQueue?: string): Promise<RunningWorker>;
   stop(): Promise<void>;
 }
+
+type Activities = Record<string, ((...input: unknown[]) => unknown) | undefined>;
 
 export interface RunningWorker {
   taskQueue: string;
@@ -56,6 +62,20 @@ export async function startTemporalForTests(
     NativeConnection.connect({ address: server.address }),
   ]);
   const client = new Client({ connection, namespace: 'default' });
+
+  let resident: Promise<RunningWorker> | undefined;
+  let current: Activities = {};
+  const ofRun = new Map<string, Activities>();
+  /** Those of the run that asks, and not of the test that goes on meanwhile. */
+  const answer = async (...input: unknown[]): Promise<unknown> => {
+    const { activityType, workflowExecution } = activityInfo();
+    const runId = workflowExecution?.runId ?? '';
+    const activities = ofRun.get(runId) ?? current;
+    ofRun.set(runId, activities);
+    const activity = activities[activityType];
+    if (activity === undefined) throw new Error(`this test has no activity ${activityType}`);
+    return activity.apply(activities, input);
+  };
 
   const startWorker = async (activities: object, taskQueue = `test-${randomUUID()}`): Promise<RunningWorker> => {
     const worker = await Worker.create({
@@ -86,14 +106,12 @@ export async function startTemporalForTests(
     bundle,
     startWorker,
     async withWorker(activities, work) {
-      const worker = await startWorker(activities);
-      try {
-        return await work(worker);
-      } finally {
-        await worker.stop();
-      }
+      resident ??= startWorker({ default: answer });
+      current = activities as Activities;
+      return work(await resident);
     },
     async stop() {
+      await (await resident)?.stop();
       await native.close();
       await connection.close();
       await stopTemporalServer(directory);

@@ -19,17 +19,27 @@ export interface Pair {
 export type Found = Omit<Pair, 'platforms'>;
 
 /** "Einrichten des Clusters", up to the packages: the two machines are the expected ones and know each other. */
-export const reachTheNodes = (run: Run): Promise<void> =>
-  run.chapter('Setting up the cluster', async () => {
-    await run.onBothNodes(async ({ name: node }) => {
-      await run.step({ id: 'reach-node', node }, 'Wait until the node has booted and answers SSH', async (step) => {
-        const { vmId } = await azure.readPower({ ...step, node });
-        return nodes.awaitNodeReachable({ ...step, node, vmId });
-      });
-      await run.step({ id: 'own-node', node }, 'Make this operation the owner of the node', (step) =>
-        nodes.takeOwnership({ ...step, node }),
-      );
+export const reachTheNodes = (run: Run): Promise<void> => run.chapter('Setting up the cluster', () => takeTheNodes(run));
+
+/** Waits for nodes that boot. What is done on a healthy pair only passes its gate before, which does not wait. */
+export async function takeTheNodes(run: Run): Promise<void> {
+  await run.onBothNodes(async ({ name: node }) => {
+    await run.step({ id: 'reach-node', node }, 'Wait until the node has booted and answers SSH', async (step) => {
+      const { state, vmId } = await azure.readPower({ ...step, node });
+      if (state === 'stopped' || state === 'deallocated') throw offFailure(node, state);
+      return nodes.awaitNodeReachable({ ...step, node, vmId });
     });
+    await run.step({ id: 'own-node', node }, 'Make this operation the owner of the node', (step) =>
+      nodes.takeOwnership({ ...step, node }),
+    );
+  });
+}
+
+const offFailure = (node: string, state: string): Error =>
+  toApplicationFailure({
+    code: 'GateNotMet',
+    message: `${node} is ${state}, says Azure: it is not waited for`,
+    whatNow: 'On a built cluster "hadb recover" starts it where that is safe; otherwise start the machine. Then retry.',
   });
 
 /** A cluster whose nodes hold `drbd_mysql` in their CIB is built; what serves there must not be touched. */

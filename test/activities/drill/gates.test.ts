@@ -32,13 +32,23 @@ interface SeenFrom {
   /** Faults that the node is still to take back. */
   left?: string;
   vmId?: string;
+  /** Nobody answers there. */
+  silent?: boolean;
 }
 
 /** Two nodes that only answer; hadb01 is primary. */
 function pairThatSays(seen: { hadb01?: SeenFrom; hadb02?: SeenFrom } = {}, power = 'running', links?: string[]) {
   const { socket } = databaseProfile(specification.database.engine);
   const { sessions, opened } = answeringNodes((node) => {
-    const { crmMon = HEALTHY, drbd = {}, constraints = '', left = '', vmId = VM_ID } = seen[node as 'hadb01'] ?? {};
+    const {
+      crmMon = HEALTHY,
+      drbd = {},
+      constraints = '',
+      left = '',
+      vmId = VM_ID,
+      silent,
+    } = seen[node as 'hadb01'] ?? {};
+    if (silent) throw new Error('connect ETIMEDOUT');
     const roles: DrbdView = node === 'hadb01' ? {} : { role: 'Secondary', peerRole: 'Primary' };
     return {
       reads: {
@@ -137,7 +147,21 @@ describe('a drill', () => {
 
     expect(code).toBe('GateNotMet');
     expect(message).toContain(problem);
-    expect(details.whatNow).toBe('Put right what is named, then retry. Nothing was moved or broken.');
+    expect(details.whatNow).toBe(
+      'Put right what is named, then retry; "hadb recover" does what is safe. Nothing was moved or broken.',
+    );
+  });
+
+  it('is refused while a node is silent, with what the other one says', async () => {
+    const { code, message, details } = await refusal(
+      pairThatSays({ hadb01: { silent: true }, hadb02: { crmMon: OFFLINE } }).gate(),
+    );
+
+    expect(code).toBe('GateNotMet');
+    expect(message).toMatch(
+      /^the cluster is not healthy: hadb01 does not answer: connect ETIMEDOUT; .*hadb02 is offline/,
+    );
+    expect(details.observed).toMatch(/^hadb01: silent \| hadb02: /);
   });
 
   it('is refused while the network is still to take a fault of one of its nodes back, and not for the faults of others', async () => {
