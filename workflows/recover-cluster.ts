@@ -23,7 +23,7 @@ export const recoverCluster = (input: RecoverClusterInput): Promise<Progress> =>
 
 /** What was done so far, in its order. */
 interface Made {
-  remedy: Remedy;
+  name: string;
   outcome: StepOutcome;
 }
 
@@ -33,6 +33,10 @@ interface Seen extends StepOutcome {
 
 async function recover(run: Run): Promise<void> {
   const made: Made[] = [];
+  const clients = await run.step({ id: 'end-clients' }, 'End the clients that a drill has left writing', (step) =>
+    client.endLeftWriters(step),
+  );
+  if (clients.result === 'changed') made.push({ name: 'end-clients', outcome: clients });
   const owned = new Set<string>();
   for (let look = 1; ; look += 1) {
     const { diagnosis } = await examine(run, look, made);
@@ -40,7 +44,7 @@ async function recover(run: Run): Promise<void> {
     const { remedy } = diagnosis;
     if (remedy === undefined) throw new Error('a pair that is not whole has neither a remedy nor a refusal');
     for (const node of ownersOf(remedy)) await own(run, node, owned);
-    made.push({ remedy, outcome: await apply(run, remedy) });
+    made.push({ name: nameOf(remedy), outcome: await apply(run, remedy) });
   }
 }
 
@@ -80,7 +84,7 @@ interface Needed extends Omit<PersonNeeded, 'code'> {
 function personNeeded({ healthy, refusals, left, remedy, problems }: Diagnosis, made: readonly Made[]): Needed[] {
   if (refusals.length > 0) return [...refusals, ...left];
   if (healthy) return [];
-  const again = remedy !== undefined && made.some((earlier) => keyOf(earlier.remedy) === keyOf(remedy));
+  const again = remedy !== undefined && made.some(({ name }) => name === nameOf(remedy));
   if (again) {
     return [
       ...left,
@@ -94,7 +98,7 @@ function personNeeded({ healthy, refusals, left, remedy, problems }: Diagnosis, 
   return remedy === undefined ? left : [];
 }
 
-const keyOf = ({ kind, node }: Remedy): string => `${kind}/${node}`;
+const nameOf = ({ kind, node }: Remedy): string => `${kind} ${node}`;
 
 /** Nodes on which something is changed: another operation's job may still run there. */
 function ownersOf(remedy: Remedy): string[] {
@@ -157,17 +161,15 @@ function conclude(run: Run, made: readonly Made[]): void {
 }
 
 const told = (made: readonly Made[]): string =>
-  made
-    .map(({ remedy, outcome: { done } }) => `${remedy.kind} ${remedy.node}${done === undefined ? '' : ` (${done})`}`)
-    .join(', ');
+  made.map(({ name, outcome: { done } }) => `${name}${done === undefined ? '' : ` (${done})`}`).join(', ');
 
 function verdictOf(summary: string, made: readonly Made[], needed: readonly Needed[]): Verdict {
   return {
     passed: needed.length === 0,
     summary,
     checks: [
-      ...made.map(({ remedy, outcome }) => ({
-        name: `${remedy.kind} ${remedy.node}`,
+      ...made.map(({ name, outcome }) => ({
+        name,
         passed: true,
         detail: outcome.done ?? outcome.observed,
       })),

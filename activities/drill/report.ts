@@ -67,12 +67,17 @@ export function createReportActivities({ writers, sessions, reports }: ReportDep
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       const told = await Promise.all(
         step.specification.nodes.map(async ({ name }) => {
-          const { text, problem } = await ask(sessions, { ...step, limitMs: NODE_LIMITS_MS[step.when] }, name, async (session) => {
-            const state = await read(session, renderStateRead());
-            // A clock that is not known leaves times unknown, and nothing else.
-            await recordClock(session, directory).catch(() => undefined);
-            return state;
-          });
+          const { text, problem } = await ask(
+            sessions,
+            { ...step, limitMs: NODE_LIMITS_MS[step.when] },
+            name,
+            async (session) => {
+              const state = await read(session, renderStateRead());
+              // A clock that is not known leaves times unknown, and nothing else.
+              await recordClock(session, directory).catch(() => undefined);
+              return state;
+            },
+          );
           writeFileAtomically(join(directory, stateFile(step.when, name)), text ?? `not read: ${problem}\n`);
           return problem === undefined ? name : `${name} did not answer (${problem})`;
         }),

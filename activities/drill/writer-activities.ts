@@ -31,6 +31,8 @@ const PACE = {
 } as const;
 /** Nobody may be left to end it. */
 const LIFETIME_MS = 2 * 3_600_000;
+/** For the writes that it still waits for: its own deadline is 1 s. */
+const STOP_GRACE_MS = 5000;
 /** Acknowledged writes in a row, of all writers, that count as a working database: two seconds of them, for promotions flap. */
 const STEADY = 20 * PACE.writers.length;
 /** What a list in a result is cut to, beside its count: all of it is in the ledger. */
@@ -70,6 +72,7 @@ export function createWriterActivities(dependencies: WriterDependencies) {
     async startWriter(step: DrillStep): Promise<StepOutcome> {
       const access = await databaseAccess(dependencies, step.specification, step.drill);
       const started = await writers.start(step.drill, {
+        cluster: step.specification.name,
         access,
         insert: `INSERT INTO ${ledgerTable(step.specification)} (drill, writer, seq) VALUES (?, ?, ?)`,
         options: { drill: step.drill, lifetimeMs: LIFETIME_MS, ...PACE },
@@ -80,6 +83,21 @@ export function createWriterActivities(dependencies: WriterDependencies) {
         observed: started === 'now' ? 'no writer ran' : 'the writer runs already',
         done: `${PACE.writers.length} clients write ${1000 / PACE.intervalMs} rows a second each to ${access.host}`,
         verified: describeCounts(seen),
+      };
+    },
+
+    /**
+     * Ends the writers of drills that were terminated. The operation that asks has the cluster to itself, so that no other drill is under way; left alone they
+     * would go on until their lifetime is over, and a small server has enough to do with the clients of one drill.
+     */
+    async endLeftWriters(step: StepContext): Promise<StepOutcome> {
+      const left = writers.running(step.specification.name);
+      if (left.length === 0) return { result: 'unchanged', observed: 'no client of an earlier drill runs' };
+      await Promise.all(left.map((drill) => writers.stop(drill, STOP_GRACE_MS)));
+      return {
+        result: 'changed',
+        observed: `clients of drills that have ended: ${left.join(', ')}`,
+        done: `ended the clients of ${left.join(', ')}`,
       };
     },
 
@@ -106,7 +124,7 @@ export function createWriterActivities(dependencies: WriterDependencies) {
     /** Ends the writer after its last attempts; repeating it is fine. */
     async stopWriter(step: DrillStep): Promise<StepOutcome> {
       const ran = writers.isRunning(step.drill);
-      await writers.stop(step.drill, 5000);
+      await writers.stop(step.drill, STOP_GRACE_MS);
       const seen = describeCounts(counts(step.drill));
       return ran
         ? { result: 'changed', observed: 'the writer runs', done: 'ended it', verified: seen }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HadbError } from '../../cluster/errors';
 import { slug } from '../../cluster/ids';
@@ -14,12 +14,14 @@ import type { WriterOrder } from './writer-main';
 /** The writer as a detached process of this machine, found again by the drill's name: a killed worker leaves no gap in what it measures. */
 export interface WriterProcesses {
   /** Starts it, or finds the one that runs. Errors: AssertionFailed when one ran and is gone. */
-  start(drill: string, order: Omit<WriterOrder, 'ledgerFile'>): Promise<'now' | 'attached'>;
+  start(drill: string, order: Omit<WriterOrder, 'ledgerFile'> & { cluster: string }): Promise<'now' | 'attached'>;
   /** Undefined when this machine has no ledger of the drill. */
   read(drill: string): LedgerEntry[] | undefined;
   isRunning(drill: string): boolean;
   /** Asks it to end and waits for its last attempts; kills it after `graceMs`. Repeating it is fine. */
   stop(drill: string, graceMs: number): Promise<void>;
+  /** Drills of the cluster whose writer runs, as their directories are called. */
+  running(cluster: string): string[];
   ledgerFile(drill: string): string;
   /** Where everything about the drill is kept, its report too. */
   directory(drill: string): string;
@@ -40,11 +42,12 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
       record: join(own, 'writer.json'),
       order: join(own, 'order.json'),
       log: join(own, 'writer.log'),
+      cluster: join(own, 'cluster'),
       own,
     };
   };
   return {
-    async start(drill, order) {
+    async start(drill, { cluster, ...order }) {
       const files = filesOf(drill);
       if (findOwnedProcess(files.record) !== undefined) return 'attached';
       if (existsSync(files.ledger)) throw writerGone(drill, files.ledger);
@@ -54,6 +57,7 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
         });
       }
       mkdirSync(files.own, { recursive: true, mode: 0o700 });
+      writeFileAtomically(files.cluster, cluster);
       writeFileAtomically(files.order, JSON.stringify({ ...order, ledgerFile: files.ledger } satisfies WriterOrder));
       startOwnedProcess({
         recordFile: files.record,
@@ -72,6 +76,18 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
     isRunning: (drill) => findOwnedProcess(filesOf(drill).record) !== undefined,
 
     stop: (drill, graceMs) => stopOwnedProcess(filesOf(drill).record, { graceMs }),
+
+    running(cluster) {
+      if (!existsSync(directory)) return [];
+      return readdirSync(directory).filter((drill) => {
+        const files = filesOf(drill);
+        return (
+          findOwnedProcess(files.record) !== undefined &&
+          existsSync(files.cluster) &&
+          readFileSync(files.cluster, 'utf8') === cluster
+        );
+      });
+    },
 
     ledgerFile: (drill) => filesOf(drill).ledger,
 

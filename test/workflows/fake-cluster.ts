@@ -57,6 +57,7 @@ export function createFakeCluster(): FakeCluster {
   const facts: Record<string, (input: FakeStep) => object> = {
     readDrillGate: () => ({ primary: cluster.primary, standby: other(cluster.primary) }),
     readPower: ({ node = '' }) => ({ state: cluster.power[node] ?? 'missing', vmId: `vm-${node}` }),
+    endLeftWriters: () => ({ result: 'unchanged', observed: 'no client of an earlier drill runs', done: undefined }),
     readWriter: () => ({ at: Date.now(), running: true, counts: {} }),
     awaitPrimary: ({ node = '' }) => {
       cluster.primary = node;

@@ -40,13 +40,27 @@ const recovered = (looks: PairFindings[]) =>
 const refused = (looks: PairFindings[]) =>
   recovering(looks, async (worker) => failureOf(await worker.start('recoverCluster', input())));
 
-const withoutLooks = (cluster: FakeCluster) => cluster.order().filter((call) => call !== 'readPairDiagnosis');
+const withoutLooks = (cluster: FakeCluster) =>
+  cluster.order().filter((call) => !['endLeftWriters', 'readPairDiagnosis'].includes(call));
 
 const STOPPED = findingsOf({ hadb01: survivorOf(), hadb02: { power: 'stopped' } });
 const BOTH_DOWN = findingsOf({ hadb01: { power: 'stopped' }, hadb02: { power: 'stopped' } });
 const PARTED = findingsOf({ hadb01: { drbd: { connection: 'StandAlone', peerDisk: 'DUnknown' } } });
 
 describe('a recovery', () => {
+  it('ends the clients of a drill that was terminated, and says so', async () => {
+    const { result, cluster } = await recovering([findingsOf()], async (worker, cluster): Promise<Progress> => {
+      const done = 'ended the clients of a-run-node-power-off';
+      cluster.answers['endLeftWriters'] = [async () => ({ result: 'changed', observed: 'clients', done })];
+      return (await worker.start('recoverCluster', input())).result();
+    });
+
+    expect(result.sentence).toBe(
+      'The pair is whole again; done: end-clients (ended the clients of a-run-node-power-off)',
+    );
+    expect(cluster.order()).toEqual(['endLeftWriters', 'readPairDiagnosis']);
+  });
+
   it('of a whole pair looks once, owns nothing and does nothing', async () => {
     const { result, cluster } = await recovered([findingsOf()]);
 
@@ -55,7 +69,7 @@ describe('a recovery', () => {
       sentence: 'The pair is whole: nothing was found, nothing was done',
       verdict: { passed: true },
     });
-    expect(cluster.order()).toEqual(['readPairDiagnosis']);
+    expect(cluster.order()).toEqual(['endLeftWriters', 'readPairDiagnosis']);
   });
 
   it('puts one thing right after the other, looks again each time, and says what it did', async () => {
@@ -126,7 +140,7 @@ describe('a recovery', () => {
         whatNow: expect.any(String) as string,
       },
     });
-    expect(cluster.order()).toEqual(['readPairDiagnosis']);
+    expect(cluster.order()).toEqual(['endLeftWriters', 'readPairDiagnosis']);
   });
 
   it('that meets something for a person on its way stops there, and tells what it did before', async () => {

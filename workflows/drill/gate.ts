@@ -34,6 +34,8 @@ async function seePair(step: StepContext, check: Fault['check']): Promise<StepOu
       return undefined;
     }
   };
+  // First: they alone may be what keeps a small server from answering.
+  await client.endLeftWriters(step);
   const pair = await look(() => client.readDrillGate(step));
   const fences = step.specification.fencing !== 'none';
   const fencing = fences ? await look(() => client.readFencingGate(step)) : undefined;

@@ -92,7 +92,12 @@ async function startProbe(drill: string): Promise<Probe> {
     mostInFlight: 20,
     lifetimeMs: 900_000,
   };
-  await writers().start(drill, { access: accessBy(proxy.port, drill), insert: INSERT, options });
+  await writers().start(drill, {
+    cluster: specification.name,
+    access: accessBy(proxy.port, drill),
+    insert: INSERT,
+    options,
+  });
   const entries = () => writers().read(drill) ?? [];
   return {
     proxy,

@@ -109,6 +109,7 @@ beforeAll(async () => {
   await database.start();
   database.run(renderSchemaSql({ specification, clientPassword: PASSWORD }));
   await writers().start(DRILL, {
+    cluster: specification.name,
     access: {
       host,
       address: '127.0.0.1',

@@ -165,11 +165,13 @@ describe('the comparison of both copies after a drill', () => {
     },
   );
 
-  it('is not made for such a disk by the tests of a build', async () => {
+  it('is not made by the tests of a build, unless the specification says so', async () => {
     const pair = pairThat();
+    const always = { ...specification, drill: { ...specification.drill, verify: 'always' as const } };
 
     expect((await pair.verify(large, 1, 'buildCluster')).checks).toMatchObject([{ notRun: true }]);
-    expect((await pair.verify(specification, 1, 'buildCluster')).checks).toMatchObject([{ passed: true }]);
+    expect((await pair.verify(specification, 1, 'buildCluster')).checks).toMatchObject([{ notRun: true }]);
+    expect((await pair.verify(always, 1, 'buildCluster')).checks).toMatchObject([{ passed: true }]);
     expect(pair.startedOn).toEqual(['hadb01']);
   });
 

@@ -60,6 +60,8 @@ afterAll(async () => {
     'killed-worker',
     'read-only',
     'held-up',
+    'left',
+    'of-another-cluster',
   ])
     await dependencies().writers.stop(drill, 0);
   await database?.remove();
@@ -193,6 +195,22 @@ describe('the remote query', () => {
 });
 
 describe('the writer', () => {
+  it('of a drill that was terminated is ended, and no other one', async () => {
+    const activities = createWriterActivities(dependencies());
+    await inActivity(() => activities.startWriter({ ...stepFor('writer'), drill: 'left' }));
+    const { drill, ...order } = orderOf('of-another-cluster');
+    await dependencies().writers.start(drill, { ...order, cluster: 'other' });
+
+    const ended = await inActivity(() => activities.endLeftWriters(stepFor('gate')));
+    const again = await inActivity(() => activities.endLeftWriters(stepFor('gate')));
+
+    expect(ended).toMatchObject({ result: 'changed', done: 'ended the clients of left' });
+    expect(again.result).toBe('unchanged');
+    const { writers } = dependencies();
+    expect([writers.isRunning('left'), writers.isRunning('of-another-cluster')]).toEqual([false, true]);
+    expect(writers.read('left')?.at(-1)).toMatchObject({ kind: 'end' });
+  });
+
   it('goes on through a server that is killed, and no acknowledged row is lost', async () => {
     const activities = createWriterActivities(dependencies());
     const drill = { ...stepFor('writer'), drill: 'kill' };
@@ -423,6 +441,7 @@ setInterval(() => {}, 1000);
 
 function orderOf(drill: string) {
   return {
+    cluster: specification.name,
     drill,
     access: {
       host: publicHostName(specification),
@@ -436,7 +455,7 @@ function orderOf(drill: string) {
     insert: `INSERT INTO ${ledgerTable(specification)} (drill, writer, seq) VALUES (?, ?, ?)`,
     options: {
       drill,
-      writers: ['kept', 'kept', 'kept', 'fresh'],
+      writers: ['kept', 'kept', 'kept', 'fresh'] as const,
       intervalMs: 100,
       deadlineMs: 1000,
       mostInFlight: 20,
