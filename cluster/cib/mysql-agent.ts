@@ -44,22 +44,31 @@ flush_limit=\${OCF_RESKEY_flush_limit:-285}
 reason() { printf 'ocf-exit-reason:%s\\n' "$*" >&2; }
 note() { printf '%s\\n' "$*" >&2; }
 
-# Prints the server's process id, or nothing. Fails when the service manager does not answer: unknown is not "stopped".
-server_pid() {
-  main=$(systemctl show --property=MainPID --value "$unit") || return 1
+# Asks the service manager once, and sets loaded and pid (empty where no server runs). Fails when it does not answer:
+# unknown is not "stopped". Nothing is forked that need not be: the client waits while this runs.
+look() {
+  loaded= main= pid=
+  shown=$(systemctl show --property=LoadState --property=MainPID "$unit") || return 1
+  while IFS='=' read -r key value; do
+    case $key in
+      LoadState) loaded=$value ;;
+      MainPID) main=$value ;;
+    esac
+  done <<SHOWN
+$shown
+SHOWN
   case $main in
     0) ;;
     '' | *[!0-9]*) return 1 ;;
-    *) printf '%s\\n' "$main"; return 0 ;;
+    *) pid=$main; return 0 ;;
   esac
   # Started by hand, beside the service manager.
-  if [ -s "$pid_file" ] && read -r other <"$pid_file" && [ "$(cat "/proc/$other/comm" 2>/dev/null)" = "$process" ]; then
-    printf '%s\\n' "$other"
-  fi
+  if [ -s "$pid_file" ] && read -r other <"$pid_file" && read -r comm <"/proc/$other/comm" && [ "$comm" = "$process" ]; then
+    pid=$other
+  fi 2>/dev/null
   return 0
 }
-
-unit_state() { systemctl show --property=ActiveState --value "$unit"; }
+silent() { reason "the service manager does not answer"; return $GENERIC; }
 
 alive() {
   case $(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) in
@@ -80,7 +89,7 @@ answers() {
 }
 
 do_monitor() {
-  pid=$(server_pid) || { reason "the service manager does not answer"; return $GENERIC; }
+  look || { silent; return; }
   [ -n "$pid" ] || return $NOT_RUNNING
   answers "$query_limit" && return $SUCCESS
   alive "$pid" || return $NOT_RUNNING
@@ -88,21 +97,33 @@ do_monitor() {
   return $GENERIC
 }
 
+# What is mounted at the directory: of several, the last one covers the others.
+mounted_source() {
+  source=nothing
+  while read -r what where rest; do
+    if [ "$where" = "$directory" ]; then source=$what; fi
+  done </proc/self/mounts
+}
+
 do_start() {
+  look || { silent; return; }
   do_validate || return $?
-  pid=$(server_pid) || { reason "the service manager does not answer"; return $GENERIC; }
   if [ -n "$pid" ] && answers "$query_limit"; then return $SUCCESS; fi
   if [ -n "$device" ]; then
-    source=$(findmnt -n -o SOURCE --mountpoint "$directory") || source=nothing
+    mounted_source
     [ "$source" = "$device" ] || { reason "$source is mounted at $directory instead of $device"; return $GENERIC; }
   fi
-  # A unit that failed before may be at the limit of its starts.
-  systemctl reset-failed "$unit" 2>/dev/null
-  systemctl start "$unit" || { reason "systemd cannot start $unit (journalctl -u $unit)"; return $GENERIC; }
+  if ! systemctl start "$unit"; then
+    # One that failed again and again is not started any more, however long ago that was.
+    case $(systemctl show --property=Result --value "$unit") in
+      start-limit-hit) systemctl reset-failed "$unit"; systemctl start "$unit" ;;
+      *) false ;;
+    esac || { reason "systemd cannot start $unit (journalctl -u $unit)"; return $GENERIC; }
+  fi
   # Pacemaker's time-out of the start ends this loop if nothing else does.
   until answers "$query_limit"; do
-    pid=$(server_pid) && [ -n "$pid" ] || { reason "the server ended while it started (journalctl -u $unit)"; return $GENERIC; }
-    sleep 0.5
+    look && [ -n "$pid" ] || { reason "the server ended while it started (journalctl -u $unit)"; return $GENERIC; }
+    sleep 0.2
   done
   return $SUCCESS
 }
@@ -112,7 +133,7 @@ await_end() {
   left=$(($1 * 5))
   while :; do
     if [ -z "$2" ] || ! alive "$2"; then
-      case $(unit_state) in inactive | failed) return 0 ;; esac
+      case $(systemctl show --property=ActiveState --value "$unit") in inactive | failed) return 0 ;; esac
     fi
     [ "$left" -gt 0 ] || return 1
     left=$((left - 1))
@@ -121,7 +142,7 @@ await_end() {
 }
 
 do_stop() {
-  pid=$(server_pid) || { reason "the service manager does not answer"; return $GENERIC; }
+  look || { silent; return; }
   grace=$flush_limit
   if [ -n "$pid" ] && ! answers "$hung_limit"; then
     note "the server (process $pid) does not answer: it is killed in $kill_after s"
@@ -143,7 +164,7 @@ do_stop() {
 
 do_validate() {
   [ -x "$client" ] || { reason "$client is not installed"; return $INSTALLED; }
-  case $(systemctl show --property=LoadState --value "$unit") in
+  case $loaded in
     loaded) ;;
     masked) reason "$unit is masked"; return $INSTALLED ;;
     *) reason "there is no unit $unit"; return $INSTALLED ;;
@@ -154,19 +175,15 @@ do_validate() {
   return $SUCCESS
 }
 
+# Pacemaker asks for this before each start, too.
 parameter() {
-  cat <<PARAMETER
-    <parameter name="$1" unique="0" required="0">
-      <longdesc lang="en">$4</longdesc>
-      <shortdesc lang="en">$4</shortdesc>
-      <content type="$2" default="$3"/>
-    </parameter>
-PARAMETER
+  printf '    <parameter name="%s" unique="0" required="0">\\n' "$1"
+  printf '      <longdesc lang="en">%s</longdesc>\\n      <shortdesc lang="en">%s</shortdesc>\\n' "$4" "$4"
+  printf '      <content type="%s" default="%s"/>\\n    </parameter>\\n' "$2" "$3"
 }
 
 meta_data() {
-  cat <<HEAD
-<?xml version="1.0"?>
+  printf '%s\\n' '<?xml version="1.0"?>
 <!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
 <resource-agent name="mysql" version="1.0">
   <version>1.0</version>
@@ -175,8 +192,7 @@ A MySQL or MariaDB server, run as its systemd unit and judged by SQL. A server t
 is stopped; one that does not is killed within seconds.
   </longdesc>
   <shortdesc lang="en">MySQL or MariaDB, judged by SQL</shortdesc>
-  <parameters>
-HEAD
+  <parameters>'
   parameter unit string mysql "systemd unit, without .service; disabled, and with Restart=no"
   parameter process string mysqld "name of the server's process"
   parameter client string /usr/bin/mysql "client program"
@@ -190,8 +206,7 @@ HEAD
   parameter hung_limit integer 5 "seconds within which a server must answer before a stop, or be killed"
   parameter kill_after integer 5 "seconds between TERM and KILL of a server that does not answer"
   parameter flush_limit integer 285 "seconds between TERM and KILL of a server that answers; less than the stop time-out"
-  cat <<TAIL
-  </parameters>
+  printf '%s\\n' '  </parameters>
   <actions>
     <action name="start" timeout="300s"/>
     <action name="stop" timeout="300s"/>
@@ -199,15 +214,17 @@ HEAD
     <action name="validate-all" timeout="20s"/>
     <action name="meta-data" timeout="5s"/>
   </actions>
-</resource-agent>
-TAIL
+</resource-agent>'
 }
 
 case \${1:-} in
   start) do_start ;;
   stop) do_stop ;;
   monitor) do_monitor ;;
-  validate-all) do_validate ;;
+  validate-all)
+    look
+    do_validate
+    ;;
   meta-data) meta_data ;;
   *) note "usage: $0 start|stop|monitor|validate-all|meta-data"; exit $UNIMPLEMENTED ;;
 esac

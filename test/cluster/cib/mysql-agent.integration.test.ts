@@ -7,16 +7,20 @@ import { realTools, type RealTools, type RunResult } from '../real-tools';
 const SYSTEMCTL = `#!/bin/sh
 pid=$(cat /tmp/unit.pid 2>/dev/null) && kill -0 "$pid" 2>/dev/null || pid=0
 case "$*" in
-  *MainPID*) echo $pid ;;
+  *MainPID*) printf 'MainPID=%s\nLoadState=loaded\n' $pid ;;
   *ActiveState*) if [ $pid = 0 ]; then echo inactive; else echo active; fi ;;
-  *LoadState*) echo loaded ;;
+  *Result*) cat /tmp/result 2>/dev/null || echo success ;;
+  start*) if [ -e /tmp/result ]; then exit 1; fi ;;
+esac
+case "$*" in
+  show*) ;;
   start*) [ $pid = 0 ] || exit 0
     setpriv --reuid mysql --regid mysql --clear-groups $SERVER >/tmp/server.log 2>&1 </dev/null &
     echo $! >/tmp/unit.pid
     for i in $(seq 300); do [ -S /run/mysqld/mysqld.sock ] && exit 0; kill -0 $! || exit 1; sleep 0.1; done; exit 1 ;;
   stop*) echo "$*" >>/tmp/stops; [ $pid = 0 ] || kill -TERM $pid ;;
   kill*) [ $pid = 0 ] || kill -KILL $pid ;;
-  reset-failed*) ;;
+  reset-failed*) rm -f /tmp/result; echo "$*" >>/tmp/resets ;;
   *) exit 64 ;;
 esac
 `;
@@ -41,9 +45,15 @@ section beside
 systemctl start x; pid=$(pid); rm /tmp/unit.pid
 agent monitor; agent stop; [ -d /proc/$pid ] && ! grep -q 'State:.Z' /proc/$pid/status && echo lives; agent monitor
 
+section limited
+rm -f /tmp/resets; echo start-limit-hit >/tmp/result; agent start; cat /tmp/resets; agent stop
+echo exit-code >/tmp/result; agent start; rm /tmp/result
+
+section covered
+mount -t tmpfs /dev/sda1 /var/lib/mysql; agent start; umount /var/lib/mysql
+
 section unmounted
-export MOUNTED=/dev/sda1
-agent start
+umount /var/lib/mysql; agent start
 `;
 
 describe.each([
@@ -62,6 +72,7 @@ agent() { rc=0; dash /agent "$1" || rc=$?; echo "$1 $rc"; }
 pid() { cat /tmp/unit.pid; }
 seconds() { cut -d. -f1 /proc/uptime; }
 section() { echo "== $1"; echo "== $1" >&2; }
+mount -t tmpfs /dev/drbd1 /var/lib/mysql
 sh /initialise >/dev/null 2>&1
 ${SCENARIOS}`,
       {
@@ -69,7 +80,6 @@ ${SCENARIOS}`,
           '/agent': renderMysqlAgent(),
           '/initialise': renderInitialisation(profile),
           '/usr/local/bin/systemctl': SYSTEMCTL,
-          '/usr/local/bin/findmnt': '#!/bin/sh\necho ${MOUNTED:-/dev/drbd1}\n',
         },
         timeoutMs: 240_000,
       },
@@ -99,9 +109,17 @@ ${SCENARIOS}`,
     expect(part('beside')).toBe('monitor 0\nstop 0\nmonitor 7\n');
   });
 
-  it('does not start the server where the replicated file system is not mounted', () => {
+  it('starts a server that systemd would not start any more, and no other one that it cannot start', () => {
+    expect(part('limited')).toMatch(/^start 0\nreset-failed m\w+\.service\nstop 0\nstart 1\n$/);
+  });
+
+  it('does not start the server where the replicated file system is not mounted, or covered by another one', () => {
     expect(part('unmounted')).toBe('start 1\n');
     expect(part('unmounted', result.stderr)).toContain(
+      'ocf-exit-reason:nothing is mounted at /var/lib/mysql instead of /dev/drbd1',
+    );
+    expect(part('covered')).toBe('start 1\n');
+    expect(part('covered', result.stderr)).toContain(
       'ocf-exit-reason:/dev/sda1 is mounted at /var/lib/mysql instead of /dev/drbd1',
     );
   });
@@ -113,7 +131,7 @@ describe('ocf:hadb:mysql', () => {
     tools = realTools('bookworm');
   }, 900_000);
   const RUNNING =
-    '#!/bin/sh\ncase "$*" in *MainPID*) echo 1 ;; *LoadState*) echo ${LOAD:-loaded} ;; *) echo active ;; esac\n';
+    '#!/bin/sh\ncase "$*" in *MainPID*) echo MainPID=1; echo LoadState=${LOAD:-loaded} ;; *) echo active ;; esac\n';
   const run = (script: string, client = '#!/bin/sh\necho 1\n', systemctl = RUNNING) =>
     tools.run(
       `export OCF_RESKEY_client=/client OCF_RESKEY_query_limit=1 OCF_RESKEY_hung_limit=1\n${script}; echo rc $?`,
