@@ -19,7 +19,8 @@ export interface Pair {
 export type Found = Omit<Pair, 'platforms'>;
 
 /** "Einrichten des Clusters", up to the packages: the two machines are the expected ones and know each other. */
-export const reachTheNodes = (run: Run): Promise<void> => run.chapter('Setting up the cluster', () => takeTheNodes(run));
+export const reachTheNodes = (run: Run): Promise<void> =>
+  run.chapter('Setting up the cluster', () => takeTheNodes(run));
 
 /** Waits for nodes that boot. What is done on a healthy pair only passes its gate before, which does not wait. */
 export async function takeTheNodes(run: Run): Promise<void> {
