@@ -80,9 +80,13 @@ const utc = (at: number): string => `${new Date(at).toISOString().slice(0, 19).r
 function heading(record: DrillRecord): string {
   const outcome = outcomeOf(record);
   const { word, mark, meaning } = OUTCOME_WORDS[outcome];
-  const { verdict, failure, startedAt, endedAt } = record;
+  const { verdict, failure, startedAt, endedAt, writes } = record;
+  const lost = writes?.counts.lost ?? 0;
   const sentences = [
-    meaning,
+    // What a cluster like this is there to prevent comes first.
+    lost > 0
+      ? `${lost} ${lost === 1 ? 'write was acknowledged and is' : 'writes were acknowledged and are'} lost.`
+      : meaning,
     ...(verdict === undefined ? [] : [`${verdict.summary}.`]),
     ...(failure === undefined ? [] : [`${failure.code}: ${failure.message}`]),
     ...(failure?.observed === undefined ? [] : [`Seen: ${failure.observed}`]),

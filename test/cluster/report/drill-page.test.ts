@@ -26,7 +26,11 @@ const parser = new XMLParser({ ignoreAttributes: false });
 describe('the page of a drill', () => {
   it.each<[string, DrillRecord, string[]]>([
     ['that passed', specimenDrill(), ['✓ Passed', '12.09 s', '± 1.1 s, at most 300 s allowed']],
-    ['that lost rows', specimenDrill({ lostRows: [3, 4] }), ['✗ Failed', '✗ does not hold', '2 of 1260 lost: 3..4']],
+    [
+      'that lost rows',
+      specimenDrill({ lostRows: [3, 4] }),
+      ['✗ Failed', '2 writes were acknowledged and are lost.', '✗ does not hold', '2 of 1260 lost: 3..4'],
+    ],
     ['that was cancelled', { ...specimenDrill(), cancelled: true }, ['■ Cancelled']],
   ])('%s says so in words', (_, record, words) => {
     const page = renderDrillPage(record);
