@@ -6,7 +6,12 @@ import { createInterface } from 'node:readline';
 import { planSeries } from '../../cluster/drill-series';
 import { eventually } from '../eventually';
 import { createFakeCluster } from '../workflows/fake-cluster';
-import { specificationFor, startTemporalForTests, type TemporalForTests } from '../workflows/temporal-for-tests';
+import {
+  specificationFor,
+  SHIPPED,
+  startTemporalForTests,
+  type TemporalForTests,
+} from '../workflows/temporal-for-tests';
 
 /** The program itself, killed in the middle of a series, on a real Temporal: nothing is made twice. */
 
@@ -19,10 +24,7 @@ let directory: string;
 beforeAll(async () => {
   if (!existsSync(join(ROOT, 'dist', 'client', 'main.js'))) throw new Error('run npm run build first');
   directory = mkdtempSync(join(tmpdir(), 'hadb-series-'));
-  temporal = await startTemporalForTests({
-    workflowsPath: require.resolve('../../workflows'),
-    workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
-  });
+  temporal = await startTemporalForTests(SHIPPED);
 }, 240_000);
 afterAll(async () => {
   await temporal?.stop();

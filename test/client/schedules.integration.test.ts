@@ -12,7 +12,7 @@ import { ROTATION } from '../../workflows/messages';
 import { failWith } from '../workflows/fake-activities';
 import { createFakeCluster, hangUntilCancelled, type FakeCluster } from '../workflows/fake-cluster';
 import { eventually } from '../workflows/runs';
-import { startTemporalForTests, type TemporalForTests } from '../workflows/temporal-for-tests';
+import { SHIPPED, startTemporalForTests, type TemporalForTests } from '../workflows/temporal-for-tests';
 import { contextForTests, type ContextForTests } from './client-for-tests';
 
 /** Schedules and the safety switch on a real server, with the real workflows and a cluster that is played. */
@@ -21,10 +21,7 @@ let temporal: TemporalForTests;
 let directory: string;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'hadb-schedules-'));
-  temporal = await startTemporalForTests({
-    workflowsPath: require.resolve('../../workflows'),
-    workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
-  });
+  temporal = await startTemporalForTests(SHIPPED);
 }, 240_000);
 afterAll(async () => {
   await temporal?.stop();

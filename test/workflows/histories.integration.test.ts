@@ -13,17 +13,13 @@ import { afterANight, findingsOf } from '../cluster/recovery/specimen-findings';
 import { failWith } from './fake-activities';
 import { createFakeCluster, hangUntilCancelled, type FakeCluster } from './fake-cluster';
 import { decide, eventually, stateReached } from './runs';
-import { specificationFor, startTemporalForTests, type RunningWorker } from './temporal-for-tests';
+import { bundleOf, SHIPPED, specificationFor, startTemporalForTests, type RunningWorker } from './temporal-for-tests';
 
 /**
  * Runs that were open when new code arrives must go on with it. The histories were saved from real runs; a change of the code that they
  * no longer replay needs `patched()`, or is refused here. To have one made anew, remove its file and run this test.
  */
 const DIRECTORY = join(__dirname, 'histories');
-const REAL = {
-  workflowsPath: require.resolve('../../workflows'),
-  workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
-};
 
 type Scenario = (worker: RunningWorker, cluster: FakeCluster) => Promise<WorkflowHandle>;
 
@@ -140,7 +136,7 @@ const SCENARIOS: Record<string, Scenario> = {
 
 let bundle: { code: string };
 beforeAll(async () => {
-  bundle = await bundleWorkflowCode({ ...REAL, logger: new DefaultLogger('WARN') });
+  bundle = await bundleOf(SHIPPED);
   const missing = Object.keys(SCENARIOS).filter((name) => !existsSync(fileOf(name)));
   if (missing.length > 0) await saveHistories(missing);
 }, 300_000);
@@ -178,7 +174,7 @@ it('every runbook has a saved run', () => {
 
 it('a change that open runs cannot survive is caught', async () => {
   const altered = await bundleWorkflowCode({
-    ...REAL,
+    ...SHIPPED,
     workflowsPath: require.resolve('./altered-switchover'),
     logger: new DefaultLogger('WARN'),
   });
@@ -212,7 +208,7 @@ function withoutMachine(key: string, value: unknown): unknown {
 /** What activities were given is left out: a replay does not look at it, and it is nine tenths of the size. */
 async function saveHistories(names: string[]): Promise<void> {
   mkdirSync(DIRECTORY, { recursive: true });
-  const temporal = await startTemporalForTests(REAL);
+  const temporal = await startTemporalForTests(SHIPPED);
   try {
     for (const name of names) {
       const cluster = createFakeCluster();

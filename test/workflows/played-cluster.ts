@@ -4,6 +4,7 @@ import { type DrillKind } from '../../workflows/messages';
 import { createFakeCluster, type FakeCluster } from './fake-cluster';
 import {
   specificationFor,
+  SHIPPED,
   startTemporalForTests,
   type RunningWorker,
   type TemporalForTests,
@@ -22,10 +23,7 @@ export function playClusters(): <Result>(
 ) => Promise<Played<Result>> {
   let temporal: TemporalForTests;
   beforeAll(async () => {
-    temporal = await startTemporalForTests({
-      workflowsPath: require.resolve('../../workflows'),
-      workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
-    });
+    temporal = await startTemporalForTests(SHIPPED);
   }, 240_000);
   afterAll(() => temporal?.stop());
 

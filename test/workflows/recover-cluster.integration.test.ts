@@ -6,6 +6,7 @@ import { createFakeCluster, hangUntilCancelled, type FakeCluster } from './fake-
 import { decide, eventually, failureOf, progressIn, stateReached, stepOf } from './runs';
 import {
   specificationFor,
+  SHIPPED,
   startTemporalForTests,
   type RunningWorker,
   type TemporalForTests,
@@ -15,10 +16,7 @@ import {
 
 let temporal: TemporalForTests;
 beforeAll(async () => {
-  temporal = await startTemporalForTests({
-    workflowsPath: require.resolve('../../workflows'),
-    workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
-  });
+  temporal = await startTemporalForTests(SHIPPED);
 }, 240_000);
 afterAll(() => temporal?.stop());
 

@@ -11,12 +11,12 @@ import {
   Worker,
   bundleWorkflowCode,
   type LogEntry,
-  type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import type { ClusterSpecificationInput } from '../../cluster/specification/specification';
 import { stopTemporalServer, startTemporalServer, type TemporalServer } from '../../processes/temporal-server';
 import { getTemporalCli } from '../../processes/temporal-cli';
-import { readTemporalCliSettings } from '../../settings';
+import { readLabSettings, readTemporalCliSettings } from '../../settings';
+import { getWorkflowBundle } from '../../worker/workflow-bundle';
 import { createLockActivities } from '../../activities/coordination/lock';
 
 /** A development server of its own for a test file, its client, and workers on queues of their own. */
@@ -48,16 +48,34 @@ export const BUNDLE = {
   workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
 };
 
-export async function startTemporalForTests(
-  workflows: { workflowsPath: string; workflowInterceptorModules: string[] } = BUNDLE,
-): Promise<TemporalForTests> {
+interface WorkflowSources {
+  workflowsPath: string;
+  workflowInterceptorModules: string[];
+}
+
+/** The runbooks themselves. */
+export const SHIPPED: WorkflowSources = {
+  workflowsPath: require.resolve('../../workflows'),
+  workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
+};
+
+/** The worker's own cache, by content: a dozen test files want the same. */
+export const bundleOf = (workflows: WorkflowSources): Promise<{ code: string }> =>
+  workflows === SHIPPED
+    ? getWorkflowBundle({
+        codeDirectory: join(__dirname, '..', '..'),
+        bundlesDirectory: join(readLabSettings().cacheDirectory, 'test-workflows'),
+      })
+    : bundleWorkflowCode({ ...workflows, logger: new DefaultLogger('WARN') });
+
+export async function startTemporalForTests(workflows: WorkflowSources = BUNDLE): Promise<TemporalForTests> {
   const logs: LogEntry[] = [];
   Runtime.install({ logger: new DefaultLogger('INFO', (entry) => void logs.push(entry)) });
   const directory = mkdtempSync(join(tmpdir(), 'hadb-temporal-'));
   const cli = await getTemporalCli(readTemporalCliSettings());
   const server = await startTemporalServer({ cli, directory, port: 0, database: 'memory' });
   const [bundle, connection, native] = await Promise.all([
-    bundleWorkflowCode({ ...workflows, logger: new DefaultLogger('WARN') }) as Promise<WorkflowBundleWithSourceMap>,
+    bundleOf(workflows),
     Connection.connect({ address: server.address }),
     NativeConnection.connect({ address: server.address }),
   ]);
@@ -82,7 +100,7 @@ export async function startTemporalForTests(
       connection: native,
       namespace: 'default',
       taskQueue,
-      workflowBundle: bundle,
+      workflowBundle: { code: bundle.code },
       activities: { ...createLockActivities(), ...activities },
       shutdownGraceTime: 0,
       workflowThreadPoolSize: 1,

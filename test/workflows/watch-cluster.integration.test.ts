@@ -9,6 +9,7 @@ import { createFakeCluster, hangUntilCancelled, type FakeCluster } from './fake-
 import { eventually } from './runs';
 import {
   specificationFor,
+  SHIPPED,
   startTemporalForTests,
   type RunningWorker,
   type TemporalForTests,
@@ -18,10 +19,7 @@ import {
 
 let temporal: TemporalForTests;
 beforeAll(async () => {
-  temporal = await startTemporalForTests({
-    workflowsPath: require.resolve('../../workflows'),
-    workflowInterceptorModules: [require.resolve('../../workflows/interceptors')],
-  });
+  temporal = await startTemporalForTests(SHIPPED);
 }, 240_000);
 afterAll(() => temporal?.stop());
 
