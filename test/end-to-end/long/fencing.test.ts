@@ -145,6 +145,25 @@ describe('a drill that is terminated right after its fault', () => {
   );
 
   it(
+    'network-loss: nobody does anything, and the fault takes itself back',
+    async () => {
+      const faults = async (): Promise<unknown[]> => {
+        const { stdout } = await hadb.succeed(['lab', 'faults']);
+        return (JSON.parse(stdout) as { links: unknown[] }).links;
+      };
+      await terminated('network-loss');
+      const begun = await faults();
+      const deadline = Date.now() + 5 * MINUTES;
+      while ((await faults()).length > 0 && Date.now() < deadline) await sleep(2000);
+
+      expect(begun).not.toEqual([]);
+      expect(await faults()).toEqual([]);
+      expect((await told(['switchover'])).code).toBe(0);
+    },
+    PART_MS,
+  );
+
+  it(
     'afterwards the pair is moved, and drilled, as if nothing had been',
     async () => {
       expect((await told(['switchover'])).code).toBe(0);
