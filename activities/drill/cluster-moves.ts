@@ -1,6 +1,7 @@
+import { CancelledFailure, sleep } from '@temporalio/activity';
 import { databaseProfile } from '../../cluster/database/profile';
 import { describeDrbd } from '../../cluster/drbd/state';
-import { HadbError } from '../../cluster/errors';
+import { HadbError, isHadbError } from '../../cluster/errors';
 import {
   renderClearMove,
   renderMovePrimary,
@@ -28,24 +29,39 @@ export interface ClusterMoveDependencies {
   faults?: FaultInjector;
   /** How long what is seen must last before it counts. */
   settling?: SettlingTimes;
+  /** In which the gate dials a node again whose connection breaks. */
+  answerMs?: number;
 }
 
 /** A healthy node answers within a second or two; nobody waits for one that boots. */
-const ANSWER_MS = 30_000;
+const ANSWER_MS = 20_000;
+const REDIAL_MS = 1000;
 
 /** Planned moves, the gate before them, and the waits after them. */
-export function createClusterMoveActivities({ sessions, faults, settling = SETTLING }: ClusterMoveDependencies) {
+export function createClusterMoveActivities({
+  sessions,
+  faults,
+  settling = SETTLING,
+  answerMs = ANSWER_MS,
+}: ClusterMoveDependencies) {
   /** What is wrong at one node must not hide what is wrong at the other. */
   const lookAt = async (step: StepContext, name: string) => {
-    try {
-      return await within(ANSWER_MS, async () => {
-        const session = await sessions.open(step, name);
-        const [cluster, constraints] = [await observeCluster(session, step), await readConstraints(session)];
-        const left = [...(await readLeftFaults(session)), ...(await readLeftLinks(faults, name))];
-        return { name, cluster, constraints, left };
-      });
-    } catch (error) {
-      return { name, silent: messageOf(error) };
+    const look = async () => {
+      const session = await sessions.open(step, name);
+      const [cluster, constraints] = [await observeCluster(session, step), await readConstraints(session)];
+      const left = [...(await readLeftFaults(session)), ...(await readLeftLinks(faults, name))];
+      return { name, cluster, constraints, left };
+    };
+    const deadline = performance.now() + answerMs;
+    for (;;) {
+      try {
+        return await within(Math.max(0, deadline - performance.now()), look);
+      } catch (error) {
+        if (error instanceof CancelledFailure) throw error;
+        const isBroken = isHadbError(error) && (error.code === 'NodeUnreachable' || error.code === 'CommandUnknown');
+        if (!isBroken || performance.now() + REDIAL_MS > deadline) return { name, silent: messageOf(error) };
+        await sleep(REDIAL_MS);
+      }
     }
   };
 

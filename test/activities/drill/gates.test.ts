@@ -5,7 +5,7 @@ import { createClusterMoveActivities } from '../../../activities/drill/cluster-m
 import { createPowerActivities } from '../../../activities/drill/power';
 import { readCrmMon } from '../../../cluster/cib/crm-mon';
 import { databaseProfile } from '../../../cluster/database/profile';
-import { isHadbError } from '../../../cluster/errors';
+import { HadbError, isHadbError } from '../../../cluster/errors';
 import { OWNER_TAG } from '../../../cluster/ids';
 import { renderLeftFaultsRead } from '../../../cluster/node/fault-guards';
 import { renderIdentityRead } from '../../../cluster/node/access';
@@ -32,23 +32,20 @@ interface SeenFrom {
   /** Faults that the node is still to take back. */
   left?: string;
   vmId?: string;
-  /** Nobody answers there. */
-  silent?: boolean;
+  /** Nobody answers there, this often. */
+  silent?: number;
 }
 
 /** Two nodes that only answer; hadb01 is primary. */
 function pairThatSays(seen: { hadb01?: SeenFrom; hadb02?: SeenFrom } = {}, power = 'running', links?: string[]) {
   const { socket } = databaseProfile(specification.database.engine);
   const { sessions, opened } = answeringNodes((node) => {
-    const {
-      crmMon = HEALTHY,
-      drbd = {},
-      constraints = '',
-      left = '',
-      vmId = VM_ID,
-      silent,
-    } = seen[node as 'hadb01'] ?? {};
-    if (silent) throw new Error('connect ETIMEDOUT');
+    const said = seen[node as 'hadb01'] ?? {};
+    const { crmMon = HEALTHY, drbd = {}, constraints = '', left = '', vmId = VM_ID, silent = 0 } = said;
+    if (silent > 0) {
+      said.silent = silent - 1;
+      throw new HadbError('NodeUnreachable', 'connect ETIMEDOUT', { subject: node });
+    }
     const roles: DrbdView = node === 'hadb01' ? {} : { role: 'Secondary', peerRole: 'Primary' };
     return {
       reads: {
@@ -73,6 +70,7 @@ function pairThatSays(seen: { hadb01?: SeenFrom; hadb02?: SeenFrom } = {}, power
       runActivity(() =>
         createClusterMoveActivities({
           sessions,
+          answerMs: 1500,
           ...(links !== undefined && { faults: faultsInNetwork(links) }),
         }).readDrillGate(step('hadb01', 'gate')),
       ),
@@ -154,7 +152,7 @@ describe('a drill', () => {
 
   it('is refused while a node is silent, with what the other one says', async () => {
     const { code, message, details } = await refusal(
-      pairThatSays({ hadb01: { silent: true }, hadb02: { crmMon: OFFLINE } }).gate(),
+      pairThatSays({ hadb01: { silent: Infinity }, hadb02: { crmMon: OFFLINE } }).gate(),
     );
 
     expect(code).toBe('GateNotMet');
@@ -162,6 +160,10 @@ describe('a drill', () => {
       /^the cluster is not healthy: hadb01 does not answer: connect ETIMEDOUT; .*hadb02 is offline/,
     );
     expect(details.observed).toMatch(/^hadb01: silent \| hadb02: /);
+  });
+
+  it('is not refused because a connection broke: it is dialled again', async () => {
+    expect(await pairThatSays({ hadb01: { silent: 1 } }).gate()).toMatchObject({ primary: 'hadb01' });
   });
 
   it('is refused while the network is still to take a fault of one of its nodes back, and not for the faults of others', async () => {
