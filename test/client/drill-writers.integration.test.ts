@@ -37,7 +37,7 @@ async function startWriter(drill: string): Promise<OwnedProcess> {
   const program = join(root, 'program.js');
   writeFileSync(program, PROGRAM);
   const writers = createWriterProcesses({ directory, program });
-  await writers.start(drill, {} as Parameters<typeof writers.start>[1]);
+  await writers.start(drill, { cluster: 'hadb' } as Parameters<typeof writers.start>[1]);
   await eventually('the writer has begun', () => (writers.read(drill) ?? []).length > 0);
   const process = findOwnedProcess(join(directory, drill, 'writer.json'));
   if (process === undefined) throw new Error(`the writer of ${drill} does not run`);
