@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { WRITER_GRACE_MS } from '../cluster/drill-limits';
 import { findOwnedProcess, stopOwnedProcess } from '../processes/owned-process';
 import type { PieceStatus } from './embedded';
 
@@ -12,9 +13,6 @@ export interface DrillWriters {
   /** Ends those that run; returns how many. Records and ledgers of drills that have ended stay as they are. */
   stop(): Promise<number>;
 }
-
-/** For the writes that it still waits for: its own deadline is 1 s. */
-const STOP_GRACE_MS = 5_000;
 
 /** `directory` has one directory for each drill, with the record of its writer (`activities/drill/writer-process.ts`). */
 export function createDrillWriters(directory: string): DrillWriters {
@@ -34,7 +32,7 @@ export function createDrillWriters(directory: string): DrillWriters {
       })),
     async stop() {
       const found = running();
-      await Promise.all(found.map(({ recordFile }) => stopOwnedProcess(recordFile, { graceMs: STOP_GRACE_MS })));
+      await Promise.all(found.map(({ recordFile }) => stopOwnedProcess(recordFile, { graceMs: WRITER_GRACE_MS })));
       return found.length;
     },
   };

@@ -18,6 +18,9 @@ export const RECOVERY_SECONDS = {
   healthy: 600,
 } as const;
 
+/** For the writes that the clients of a drill still wait for when they are ended: their own deadline is 1 s. */
+export const WRITER_GRACE_MS = 5000;
+
 /** What a fault lasts, what is expected of the cluster meanwhile, and when the node takes it back by itself. Seconds, from the cluster's own time-outs. */
 export interface FaultTiming {
   /** A server that hangs is noticed by the query of its monitor within this. */

@@ -1,6 +1,7 @@
 import { CancelledFailure, sleep } from '@temporalio/activity';
 import { databaseProfile, renderClient } from '../../cluster/database/profile';
 import { ledgerTable, parseDrillRows, renderDrillRowsSql } from '../../cluster/database/statements';
+import { WRITER_GRACE_MS } from '../../cluster/drill-limits';
 import { HadbError } from '../../cluster/errors';
 import { publicHostName } from '../../cluster/ids';
 import type { StepContext, StepOutcome, Verdict } from '../../cluster/step';
@@ -31,8 +32,6 @@ const PACE = {
 } as const;
 /** Nobody may be left to end it. */
 const LIFETIME_MS = 2 * 3_600_000;
-/** For the writes that it still waits for: its own deadline is 1 s. */
-const STOP_GRACE_MS = 5000;
 /** Acknowledged writes in a row, of all writers, that count as a working database: two seconds of them, for promotions flap. */
 const STEADY = 20 * PACE.writers.length;
 /** What a list in a result is cut to, beside its count: all of it is in the ledger. */
@@ -93,7 +92,7 @@ export function createWriterActivities(dependencies: WriterDependencies) {
     async endLeftWriters(step: StepContext): Promise<StepOutcome> {
       const left = writers.running(step.specification.name);
       if (left.length === 0) return { result: 'unchanged', observed: 'no client of an earlier drill runs' };
-      await Promise.all(left.map((drill) => writers.stop(drill, STOP_GRACE_MS)));
+      await Promise.all(left.map((drill) => writers.stop(drill, WRITER_GRACE_MS)));
       return {
         result: 'changed',
         observed: `clients of drills that have ended: ${left.join(', ')}`,
@@ -124,7 +123,7 @@ export function createWriterActivities(dependencies: WriterDependencies) {
     /** Ends the writer after its last attempts; repeating it is fine. */
     async stopWriter(step: DrillStep): Promise<StepOutcome> {
       const ran = writers.isRunning(step.drill);
-      await writers.stop(step.drill, STOP_GRACE_MS);
+      await writers.stop(step.drill, WRITER_GRACE_MS);
       const seen = describeCounts(counts(step.drill));
       return ran
         ? { result: 'changed', observed: 'the writer runs', done: 'ended it', verified: seen }

@@ -6,8 +6,8 @@ import { buildWorkflowId } from '../../cluster/ids';
 import type { Progress } from '../../cluster/step';
 import { readEndState, readFingerprint } from './end-state';
 import { readEndToEndOptions } from './options';
-import { createHadb, outcomesOf, resultOf } from './hadb';
-import type { CommandOutcome, Hadb, Killable } from './hadb';
+import { createHadb, notUnchanged, outcomesOf, resultOf } from './hadb';
+import type { Hadb, Killable } from './hadb';
 
 /** The article on real machines. The tests of one part go on where the one before has ended: a build costs a minute. */
 
@@ -41,9 +41,6 @@ const drill = (kind: string) => {
   writeFileSync(file, stringify(SPECIFICATION));
   return hadb.succeed(['drill', kind, file, '--wait', '--json', '--on-failure', 'fail'], { timeoutMs: PART_MS });
 };
-
-const notUnchanged = (outcome: CommandOutcome) =>
-  [...outcomesOf(outcome)].filter(([, { result }]) => result !== 'unchanged').map(([step]) => step);
 
 beforeAll(async () => {
   hadb = createHadb(BUILT);

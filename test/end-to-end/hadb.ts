@@ -168,6 +168,10 @@ export function outcomesOf(outcome: CommandOutcome): Map<string, StepOutcome> {
   return new Map(steps.map((line) => [line['step'] as string, line['outcome'] as StepOutcome]));
 }
 
+/** Steps that did something, or would have: none, where a run only looked. */
+export const notUnchanged = (outcome: CommandOutcome): string[] =>
+  [...outcomesOf(outcome)].filter(([, { result }]) => result !== 'unchanged').map(([step]) => step);
+
 function runProgram(
   args: readonly string[],
   environment: Record<string, string>,

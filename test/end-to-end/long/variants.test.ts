@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { ClusterSpecificationInput } from '../../../cluster/specification/specification';
 import { readFingerprint } from '../end-state';
-import { createHadb, outcomesOf, resultOf } from '../hadb';
+import { createHadb, notUnchanged, resultOf } from '../hadb';
 import type { CommandOutcome, Hadb } from '../hadb';
 
 /** The article on the other images, with the other choices it offers: each whole, from two blank machines to their end. */
@@ -81,7 +81,7 @@ describe.each(VARIANTS)('$name', ({ image, example, choices, runs }) => {
 
       const again = await told(['build']);
 
-      expect([...outcomesOf(again)].filter(([, { result }]) => result !== 'unchanged')).toEqual([]);
+      expect(notUnchanged(again)).toEqual([]);
       expect(await readFingerprint(hadb)).toEqual(before);
     },
     PART_MS,
