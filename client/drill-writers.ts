@@ -1,7 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { WRITER_GRACE_MS } from '../cluster/drill-limits';
-import { findOwnedProcess, stopOwnedProcess } from '../processes/owned-process';
+import { WRITER_RECORD } from '../cluster/report/drill-record';
+import { findOwnedProcessesBelow, stopOwnedProcess } from '../processes/owned-process';
 import type { PieceStatus } from './embedded';
 
 /**
@@ -14,18 +13,13 @@ export interface DrillWriters {
   stop(): Promise<number>;
 }
 
-/** `directory` has one directory for each drill, with the record of its writer (`activities/drill/writer-process.ts`). */
+/** `directory` has one directory for each drill, with the record of its writer. */
 export function createDrillWriters(directory: string): DrillWriters {
-  const running = () =>
-    drillsIn(directory).flatMap((drill) => {
-      const recordFile = join(directory, drill, 'writer.json');
-      const process = findOwnedProcess(recordFile);
-      return process === undefined ? [] : [{ drill, recordFile, process }];
-    });
+  const running = () => findOwnedProcessesBelow(directory, WRITER_RECORD);
   return {
     status: () =>
-      running().map(({ drill, process: { pid, logFile } }) => ({
-        name: `writer of drill ${drill}`,
+      running().map(({ name, process: { pid, logFile } }) => ({
+        name: `writer of drill ${name}`,
         state: 'running',
         pid,
         logFile,
@@ -36,11 +30,4 @@ export function createDrillWriters(directory: string): DrillWriters {
       return found.length;
     },
   };
-}
-
-function drillsIn(directory: string): string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name);
 }

@@ -30,6 +30,8 @@ export interface ClusterStatus {
   /** A run that waits for a decision on a failed step. */
   waiting?: { workflowId: string; steps: string[] };
   endpoint?: DatabaseEndpoint;
+  /** Where a person logs in to look around. */
+  nodes?: NodeLogin[];
 }
 
 /** From the runs alone: what the cluster itself is like is asked by `hadb plan` or a build. */
@@ -53,6 +55,17 @@ export interface DatabaseEndpoint {
   passwordFile: string;
   /** Certificate authority of the server, PEM. */
   caFile: string;
+}
+
+export interface NodeLogin {
+  name: string;
+  host: string;
+  /** As in `DatabaseEndpoint`. */
+  address?: string;
+  /** Of the inbound NAT rule to port 22 of the node. */
+  port: number;
+  user: string;
+  keyFile: string;
 }
 
 export interface EndpointSources {
@@ -93,7 +106,7 @@ async function readCluster(
   const holder = await temporal.readOpenMemo(clusterLockId(name));
   const troubles = await Promise.all(open.map((run) => readTrouble(temporal, run)));
   const state = clusterState(runs);
-  const endpoint = state === 'destroyed' ? undefined : await readEndpoint(temporal, runs, sources);
+  const access = state === 'destroyed' ? undefined : await readAccess(temporal, runs, sources);
   const url = temporal.watch(lastRun.workflowId, lastRun.runId).url;
   const { workflowId, runId, type, status, startedAt } = lastRun;
   return {
@@ -109,7 +122,7 @@ async function readCluster(
     },
     ...(holder === undefined ? {} : { heldBy: readHolder(holder) }),
     ...firstOf(troubles),
-    ...(endpoint === undefined ? {} : { endpoint }),
+    ...access,
   };
 }
 
@@ -153,11 +166,11 @@ function readHolder(memo: Record<string, unknown>): { workflowId: string; runboo
 }
 
 /** From the specification of the newest build: the public address carries its DNS label, as Azure makes it. */
-async function readEndpoint(
+async function readAccess(
   temporal: Temporal,
   runs: readonly RunSummary[],
   sources: EndpointSources,
-): Promise<DatabaseEndpoint | undefined> {
+): Promise<Required<Pick<ClusterStatus, 'endpoint' | 'nodes'>> | undefined> {
   const build = runs.find(({ type }) => type === 'buildCluster');
   if (build === undefined) return undefined;
   const input = await temporal.readInput(build.workflowId, build.runId);
@@ -165,17 +178,27 @@ async function readEndpoint(
     typeof input === 'object' && input !== null && 'specification' in input ? input.specification : undefined;
   const parsed = ClusterSpecification.safeParse(given);
   if (!parsed.success) return undefined;
-  const { name, database } = parsed.data;
+  const { name, database, nodes, vm } = parsed.data;
   const host = publicHostName(parsed.data);
   const address = await resolve(host, sources.nameServer);
+  const where = { host, ...(address === undefined ? {} : { address }) };
+  const names = secretNames(name);
   return {
-    host,
-    ...(address === undefined ? {} : { address }),
-    port: database.port,
-    user: sources.databaseUser,
-    schema: database.schema,
-    passwordFile: sources.locateSecret(secretNames(name).clientPassword),
-    caFile: sources.locateSecret(secretNames(name).clientAuthority),
+    endpoint: {
+      ...where,
+      port: database.port,
+      user: sources.databaseUser,
+      schema: database.schema,
+      passwordFile: sources.locateSecret(names.clientPassword),
+      caFile: sources.locateSecret(names.clientAuthority),
+    },
+    nodes: nodes.map((node) => ({
+      name: node.name,
+      ...where,
+      port: node.sshPort,
+      user: vm.adminUser,
+      keyFile: sources.locateSecret(names.adminKey),
+    })),
   };
 }
 
@@ -218,7 +241,7 @@ function renderTemporal(temporal: Status['temporal']): string[] {
 }
 
 function renderCluster(cluster: ClusterStatus): string[] {
-  const { name, state, lastRun, heldBy, failing, waiting, endpoint } = cluster;
+  const { name, state, lastRun, heldBy, failing, waiting, endpoint, nodes = [] } = cluster;
   return [
     '',
     `Cluster ${name}: ${state}`,
@@ -230,6 +253,7 @@ function renderCluster(cluster: ClusterStatus): string[] {
       (step) => `  WAITING    hadb decide ${waiting?.workflowId} ${step} retry|skip|abort --reason "…"`,
     ),
     ...(endpoint === undefined ? [] : [`  database   ${renderEndpoint(endpoint)}`]),
+    ...nodes.map((node) => `  ${node.name.padEnd(10)} ${renderLogin(node)}`),
   ];
 }
 
@@ -246,6 +270,9 @@ export function renderEndpoint(endpoint: DatabaseEndpoint): string {
     shellWord(schema),
   ].join(' ');
 }
+
+const renderLogin = ({ host, address, port, user, keyFile }: NodeLogin): string =>
+  `ssh -i ${shellWord(keyFile)} -p ${port} ${user}@${address ?? host}`;
 
 /** Quoted only where it must be: people read it. */
 const shellWord = (value: string): string => (/^[\w@%+=:,./-]+$/.test(value) ? value : quote(value));

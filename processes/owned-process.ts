@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -10,7 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { readProcessStat } from './process-stat';
 
 /**
@@ -76,6 +77,19 @@ export function startOwnedProcess(options: StartOptions): OwnedProcess {
 export function findOwnedProcess(recordFile: string): OwnedProcess | undefined {
   const record = readRecord(recordFile);
   return record !== undefined && isRunning(record) ? record : undefined;
+}
+
+/** Those that run whose records are called `recordName`, each in its own directory (`name`) below `directory`; none where there is no such directory. */
+export function findOwnedProcessesBelow(
+  directory: string,
+  recordName: string,
+): { name: string; recordFile: string; process: OwnedProcess }[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).flatMap((name) => {
+    const recordFile = join(directory, name, recordName);
+    const process = findOwnedProcess(recordFile);
+    return process === undefined ? [] : [{ name, recordFile, process }];
+  });
 }
 
 export function isRunning(owned: OwnedProcess): boolean {

@@ -3,6 +3,7 @@ import { describeRemedy, type Diagnosis, type PersonNeeded, type Remedy } from '
 import type { Progress, StepOutcome, Verdict } from '../cluster/step';
 import { RECOVERY_SECONDS } from '../cluster/drill-limits';
 import { azure, drill as client, nodes, recovery } from './chapters/activities';
+import { awaitBooted } from './chapters/await-booted';
 import { azureOperation } from './chapters/azure-operation';
 import { toApplicationFailure } from './failures';
 import { RecoverCluster } from './inputs';
@@ -128,10 +129,8 @@ function apply(run: Run, remedy: Remedy): Promise<StepOutcome> {
       case 'open-way':
       case 'end-faults':
         return recovery.endLeftFaults({ ...step, node, faults: remedy.faults });
-      case 'await-boot': {
-        const { vmId } = await azure.readPower({ ...step, node });
-        return nodes.awaitNodeReachable({ ...step, node, vmId });
-      }
+      case 'await-boot':
+        return awaitBooted(step, node);
       case 'await-member':
         return recovery.awaitMember({ ...step, node });
       case 'start':

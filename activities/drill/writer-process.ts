@@ -1,10 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HadbError } from '../../cluster/errors';
 import { slug } from '../../cluster/ids';
+import { WRITER_RECORD } from '../../cluster/report/drill-record';
 import { parseLedger, type LedgerEntry } from '../../cluster/verdict/write-ledger';
 import {
   findOwnedProcess,
+  findOwnedProcessesBelow,
   startOwnedProcess,
   stopOwnedProcess,
   writeFileAtomically,
@@ -39,7 +41,7 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
     const own = join(directory, slug(drill));
     return {
       ledger: join(own, 'ledger.jsonl'),
-      record: join(own, 'writer.json'),
+      record: join(own, WRITER_RECORD),
       order: join(own, 'order.json'),
       log: join(own, 'writer.log'),
       cluster: join(own, 'cluster'),
@@ -77,17 +79,10 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
 
     stop: (drill, graceMs) => stopOwnedProcess(filesOf(drill).record, { graceMs }),
 
-    running(cluster) {
-      if (!existsSync(directory)) return [];
-      return readdirSync(directory).filter((drill) => {
-        const files = filesOf(drill);
-        return (
-          findOwnedProcess(files.record) !== undefined &&
-          existsSync(files.cluster) &&
-          readFileSync(files.cluster, 'utf8') === cluster
-        );
-      });
-    },
+    running: (cluster) =>
+      findOwnedProcessesBelow(directory, WRITER_RECORD)
+        .map(({ name }) => name)
+        .filter((drill) => readFileSync(filesOf(drill).cluster, 'utf8') === cluster),
 
     ledgerFile: (drill) => filesOf(drill).ledger,
 

@@ -70,6 +70,9 @@ export const REPORT_FILES = {
   logs: 'logs',
 } as const;
 
+/** In the same directory: the record of the process that writes while the drill goes on. */
+export const WRITER_RECORD = 'writer.json';
+
 export const DRILL_OUTCOMES = ['passed', 'failed', 'unknown', 'refused', 'cancelled', 'error'] as const;
 /** `error`: it could not be brought to its end, so that there is no verdict. `refused`: its gate was not met or drills are forbidden, nothing was broken. */
 export type DrillOutcome = (typeof DRILL_OUTCOMES)[number];

@@ -438,6 +438,16 @@ describe('hadb status', () => {
             passwordFile: '/home/ada/.local/state/hadb/secrets/pair/database-client-password',
             caFile: '/home/ada/.local/state/hadb/secrets/pair/database-ca-certificate',
           },
+          nodes: [
+            ['hadb01', 50001],
+            ['hadb02', 50002],
+          ].map(([name, port]) => ({
+            name,
+            host: 'hadb.westeurope.cloudapp.azure.com',
+            port,
+            user: 'azureuser',
+            keyFile: '/home/ada/.local/state/hadb/secrets/pair/admin-ssh-key',
+          })),
         },
       ],
     });

@@ -1,4 +1,4 @@
-import { clusterOf, clusterState } from '../../client/status';
+import { clusterOf, clusterState, renderStatus } from '../../client/status';
 import type { ClusterState } from '../../client/status';
 import {
   buildWorkflowId,
@@ -40,4 +40,45 @@ it.each([
   (name: string) => drillWorkflowId(name, 'standby', 's'),
 ])('the cluster of an operation is read from its workflow id', (id) => {
   expect(clusterOf(id('orders-db'))).toBe('orders-db');
+});
+
+it('tells how to log in to a node, in a line to paste', () => {
+  const lines = renderStatus({
+    schema: '1.0',
+    pieces: [],
+    temporal: null,
+    clusters: [
+      {
+        name: 'pair',
+        state: 'built',
+        lastRun: {
+          workflowId: 'build-cluster/pair',
+          runId: 'r1',
+          type: 'buildCluster',
+          status: 'COMPLETED',
+          startedAt: '',
+        },
+        nodes: [
+          {
+            name: 'hadb01',
+            host: 'pair.example',
+            port: 50001,
+            user: 'azureuser',
+            keyFile: '/secrets/pair/admin-ssh-key',
+          },
+          {
+            name: 'hadb02',
+            host: 'pair.example',
+            address: '127.0.0.2',
+            port: 50002,
+            user: 'ada',
+            keyFile: '/my secrets/key',
+          },
+        ],
+      },
+    ],
+  }).split('\n');
+
+  expect(lines).toContain('  hadb01     ssh -i /secrets/pair/admin-ssh-key -p 50001 azureuser@pair.example');
+  expect(lines).toContain("  hadb02     ssh -i '/my secrets/key' -p 50002 ada@127.0.0.2");
 });

@@ -1,6 +1,6 @@
 import { DRILL_KINDS } from '../../workflows/messages';
 import { failWith, succeed } from './fake-activities';
-import type { FakeStep } from './fake-cluster';
+import type { FakeCluster, FakeStep } from './fake-cluster';
 import { among, drillInput, FAULTS, input, playClusters, withoutEvidence } from './played-cluster';
 import { failureOf } from './runs';
 import { specificationFor } from './temporal-for-tests';
@@ -9,11 +9,18 @@ const withCluster = playClusters();
 
 const NEED_FENCING = DRILL_KINDS.filter((kind) => drillInput(kind).specification.fencing === 'azure');
 
+/** The error in which a drill ends that meets these answers. */
+async function refused(drill: object, answers: FakeCluster['answers'] = {}) {
+  const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+    Object.assign(cluster.answers, answers);
+    return failureOf(await worker.start('failoverDrill', drill));
+  });
+  return { error, cluster };
+}
+
 describe('a drill', () => {
   it('of one fault has no pair of them', async () => {
-    const { result: error, cluster } = await withCluster(async (worker) =>
-      failureOf(await worker.start('failoverDrill', { ...drillInput('switchover'), pair: 'off-then-reset' })),
-    );
+    const { error, cluster } = await refused({ ...drillInput('switchover'), pair: 'off-then-reset' });
 
     expect(error.type).toBe('BadSpecification');
     expect(error.message).toContain('pair: a pair of faults is of a drill of kind double only');
@@ -21,12 +28,11 @@ describe('a drill', () => {
   });
 
   it('is told by its gate all that is wrong, and whatever it is, nothing was begun', async () => {
-    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-      cluster.answers['readDrillGate'] = [failWith('GateNotMet', 'hadb02 is offline')];
-      cluster.answers['readFencingGate'] = [failWith('Denied', 'the token is refused')];
-      cluster.answers['readQueryGate'] = [failWith('GateNotMet', 'from outside: hadb02 answers')];
-      cluster.answers['checkFreezable'] = [failWith('GateNotMet', 'nobody here can freeze a machine')];
-      return failureOf(await worker.start('failoverDrill', drillInput('node-freeze')));
+    const { error, cluster } = await refused(drillInput('node-freeze'), {
+      readDrillGate: [failWith('GateNotMet', 'hadb02 is offline')],
+      readFencingGate: [failWith('Denied', 'the token is refused')],
+      readQueryGate: [failWith('GateNotMet', 'from outside: hadb02 answers')],
+      checkFreezable: [failWith('GateNotMet', 'nobody here can freeze a machine')],
     });
 
     expect(error.type).toBe('GateNotMet');
@@ -43,14 +49,13 @@ describe('a drill', () => {
     ['network-loss-heavy', 'disturbance'],
   ] as const)('of kind %s is refused where the nodes lack what it takes (%s)', async (kind, needs) => {
     const asked: unknown[] = [];
-    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-      cluster.answers['checkNetworkFault'] = [
+    const { error, cluster } = await refused(drillInput(kind), {
+      checkNetworkFault: [
         async (step) => {
           asked.push((step as FakeStep & { needs?: string }).needs);
           return failWith('GateNotMet', 'the network cannot be disturbed here')();
         },
-      ];
-      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      ],
     });
 
     expect(error.type).toBe('GateNotMet');
@@ -58,20 +63,9 @@ describe('a drill', () => {
     expect(among(cluster, [...FAULTS, 'startWriter'])).toEqual([]);
   });
 
-  it('that is refused by its gate breaks nothing', async () => {
-    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-      cluster.answers['readDrillGate'] = [failWith('GateNotMet', 'hadb02 is offline')];
-      return failureOf(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));
-    });
-
-    expect(error.type).toBe('GateNotMet');
-    expect(among(cluster, ['startWriter', 'submitPowerOff'])).toEqual([]);
-  });
-
   it.each(DRILL_KINDS)('of kind %s that is stopped right before its fault breaks nothing', async (kind) => {
-    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-      cluster.answers['readDrillPermission'] = [succeed, failWith('DrillsForbidden', 'drills are stopped')];
-      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+    const { error, cluster } = await refused(drillInput(kind), {
+      readDrillPermission: [succeed, failWith('DrillsForbidden', 'drills are stopped')],
     });
 
     expect(error.type).toBe('DrillsForbidden');
@@ -81,9 +75,8 @@ describe('a drill', () => {
   });
 
   it.each(DRILL_KINDS)('of kind %s that is stopped at the very step of its fault breaks nothing', async (kind) => {
-    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-      cluster.answers['readDrillPermission'] = [succeed, succeed, failWith('DrillsForbidden', 'drills are stopped')];
-      return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+    const { error, cluster } = await refused(drillInput(kind), {
+      readDrillPermission: [succeed, succeed, failWith('DrillsForbidden', 'drills are stopped')],
     });
 
     expect(error.type).toBe('DrillsForbidden');
@@ -95,9 +88,8 @@ describe('a drill', () => {
   it.each(['AzureUnavailable', 'Denied', 'SomethingElse'] as const)(
     'whose safety switch cannot be read (%s) is refused',
     async (code) => {
-      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-        cluster.answers['readDrillPermission'] = [failWith(code)];
-        return failureOf(await worker.start('failoverDrill', input({ kind: 'switchover' })));
+      const { error, cluster } = await refused(input({ kind: 'switchover' }), {
+        readDrillPermission: [failWith(code)],
       });
 
       expect(error.type).toBe('GateNotMet');
@@ -107,9 +99,8 @@ describe('a drill', () => {
   );
 
   it('whose primary has changed since the gate cuts no power', async () => {
-    const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-      cluster.answers['readPowerCutGate'] = [failWith('GuardRefused', 'the primary is hadb02, not hadb01')];
-      return failureOf(await worker.start('failoverDrill', input({ kind: 'node-power-off' })));
+    const { error, cluster } = await refused(input({ kind: 'node-power-off' }), {
+      readPowerCutGate: [failWith('GuardRefused', 'the primary is hadb02, not hadb01')],
     });
 
     expect(error.type).toBe('GuardRefused');
@@ -118,11 +109,8 @@ describe('a drill', () => {
   });
 
   it.each(NEED_FENCING)('of kind %s is refused in a cluster without fencing, and breaks nothing', async (kind) => {
-    const { result: error, cluster } = await withCluster(async (worker) =>
-      failureOf(
-        await worker.start('failoverDrill', input({ kind, specification: { ...specificationFor(), fencing: 'none' } })),
-      ),
-    );
+    const specification = { ...specificationFor(), fencing: 'none' } as const;
+    const { error, cluster } = await refused(input({ kind, specification }));
 
     expect(error.type).toBe('GateNotMet');
     expect(error.message).toContain(`a drill of kind ${kind} needs fencing`);
@@ -132,9 +120,8 @@ describe('a drill', () => {
   it.each(['node-freeze', 'node-freeze-short'] as const)(
     'of kind %s is refused where nobody can freeze a machine, before anything is written',
     async (kind) => {
-      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-        cluster.answers['checkFreezable'] = [failWith('GateNotMet', 'nobody here can freeze a machine')];
-        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      const { error, cluster } = await refused(drillInput(kind), {
+        checkFreezable: [failWith('GateNotMet', 'nobody here can freeze a machine')],
       });
 
       expect(error.type).toBe('GateNotMet');
@@ -145,9 +132,8 @@ describe('a drill', () => {
   it.each(['database-kill', 'database-hang', 'node-crash', 'network-partition', 'disk-error', 'fence-loss'] as const)(
     'of kind %s breaks nothing when its target is not what it was at the gate',
     async (kind) => {
-      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
-        cluster.answers['readFaultTarget'] = [failWith('GuardRefused', 'the primary is hadb02, not hadb01')];
-        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      const { error, cluster } = await refused(drillInput(kind), {
+        readFaultTarget: [failWith('GuardRefused', 'the primary is hadb02, not hadb01')],
       });
 
       expect(error.type).toBe('GuardRefused');

@@ -1,8 +1,10 @@
+import type { PowerState } from '../../cluster/azure/power';
 import type { Platform } from '../../cluster/platform';
 import { platformDifferences } from '../../cluster/platform';
 import type { Run } from '../runbook';
 import { toApplicationFailure } from '../failures';
-import { azure, nodes } from './activities';
+import { nodes } from './activities';
+import { awaitBooted } from './await-booted';
 
 /** What the rest of the runbook must know of the pair. */
 export interface Pair {
@@ -25,23 +27,23 @@ export const reachTheNodes = (run: Run): Promise<void> =>
 /** Waits for nodes that boot. What is done on a healthy pair only passes its gate before, which does not wait. */
 export async function takeTheNodes(run: Run): Promise<void> {
   await run.onBothNodes(async ({ name: node }) => {
-    await run.step({ id: 'reach-node', node }, 'Wait until the node has booted and answers SSH', async (step) => {
-      const { state, vmId } = await azure.readPower({ ...step, node });
-      if (state === 'stopped' || state === 'deallocated') throw offFailure(node, state);
-      return nodes.awaitNodeReachable({ ...step, node, vmId });
-    });
+    await run.step({ id: 'reach-node', node }, 'Wait until the node has booted and answers SSH', (step) =>
+      awaitBooted(step, node, refuseOff),
+    );
     await run.step({ id: 'own-node', node }, 'Make this operation the owner of the node', (step) =>
       nodes.takeOwnership({ ...step, node }),
     );
   });
 }
 
-const offFailure = (node: string, state: string): Error =>
-  toApplicationFailure({
+function refuseOff(node: string, state: PowerState): void {
+  if (state !== 'stopped' && state !== 'deallocated') return;
+  throw toApplicationFailure({
     code: 'GateNotMet',
     message: `${node} is ${state}, says Azure: it is not waited for`,
     whatNow: 'On a built cluster "hadb recover" starts it where that is safe; otherwise start the machine. Then retry.',
   });
+}
 
 /** A cluster whose nodes hold `drbd_mysql` in their CIB is built; what serves there must not be touched. */
 export const lookForCluster = (run: Run): Promise<Found> =>

@@ -1,6 +1,7 @@
 import { DRILL_SECONDS } from '../../cluster/drill-limits';
 import type { StepContext, StepOutcome } from '../../cluster/step';
-import { azure, drill as client, nodes } from '../chapters/activities';
+import { azure, drill as client } from '../chapters/activities';
+import { awaitBooted } from '../chapters/await-booted';
 import { azureOperation } from '../chapters/azure-operation';
 import { faultTimingOf, limitSeconds, type Stage } from './stage';
 
@@ -60,10 +61,9 @@ export async function startNode({ run, id }: Pick<Stage, 'run' | 'id'>, node: st
   await run.step({ id: id('start'), node }, 'Start the machine again', (step) =>
     azureOperation(step, (submitted) => azure.submitStart({ ...submitted, node })),
   );
-  await run.step({ id: id('reach'), node }, 'Wait until it has booted and answers SSH', async (step) => {
-    const { vmId } = await azure.readPower({ ...step, node });
-    return nodes.awaitNodeReachable({ ...step, node, vmId });
-  });
+  await run.step({ id: id('reach'), node }, 'Wait until it has booted and answers SSH', (step) =>
+    awaitBooted(step, node),
+  );
 }
 
 /** Whichever of the two is off; one that runs is only seen to answer. Not before every fencing has ended, and that of a machine whose power was cut has begun. */
