@@ -10,8 +10,8 @@ import { ClientError, isClientError } from '../messages';
 import type { ReportingFlags } from '../reporting/choose-reporter';
 import type { CommandResult, ScheduleReport } from '../reporting/reporter';
 import { scheduleRequest, watchRequest } from '../requests';
-import type { DrillSchedule, ScheduledRun } from '../schedules';
-import { inSession, watchRun } from '../session';
+import type { DrillSchedule, ScheduledRun, ScheduleRequest } from '../schedules';
+import { inSession, watchRun, type Session } from '../session';
 import type { Temporal } from '../temporal';
 import { isOpen } from '../watched-run';
 
@@ -32,15 +32,10 @@ export function createSchedule(
   file: string | undefined,
 ): Promise<void> {
   return inSession(context, flags, async (session) => {
-    const temporal = await session.temporal();
     const read = await knownSpecification(session, { cluster: flags.cluster, file });
-    const { taskQueue, user } = context.settings;
     const { at, kinds, deadline = usualDeadline(read.specification) } = flags;
-    const request = scheduleRequest(read, { name, at, kinds, deadlineMinutes: deadline }, { taskQueue, user });
-    const saved = await temporal.schedules.save(request);
-    const schedule = await report(temporal, await temporal.schedules.read(name));
-    const still = saved === 'updated' && schedule.paused ? ', and paused as it was before' : '';
-    return { exit: 'passed', summary: `schedule ${name} is ${saved}${still}`, schedules: [schedule] };
+    const request = scheduleRequest(read, { name, at, kinds, deadlineMinutes: deadline }, context.settings);
+    return save(session, request, `schedule ${name}`);
   });
 }
 
@@ -61,15 +56,19 @@ export function watchBySchedule(
   file: string | undefined,
 ): Promise<void> {
   return inSession(context, flags, async (session) => {
-    const temporal = await session.temporal();
     const read = await knownSpecification(session, { cluster: flags.cluster, file });
-    const { taskQueue, user } = context.settings;
     const { every: everyMinutes = WATCH_MINUTES.usual } = flags;
-    const saved = await temporal.schedules.save(watchRequest(read, { name, everyMinutes }, { taskQueue, user }));
-    const schedule = await report(temporal, await temporal.schedules.read(name));
-    const still = saved === 'updated' && schedule.paused ? ', and paused as it was before' : '';
-    return { exit: 'passed', summary: `watch ${name} is ${saved}${still}`, schedules: [schedule] };
+    return save(session, watchRequest(read, { name, everyMinutes }, context.settings), `watch ${name}`);
   });
+}
+
+/** A schedule that was there is changed, and stays paused if it was. */
+async function save(session: Session, request: ScheduleRequest, called: string): Promise<CommandResult> {
+  const temporal = await session.temporal();
+  const saved = await temporal.schedules.save(request);
+  const schedule = await report(temporal, await temporal.schedules.read(request.name));
+  const still = saved === 'updated' && schedule.paused ? ', and paused as it was before' : '';
+  return { exit: 'passed', summary: `${called} is ${saved}${still}`, schedules: [schedule] };
 }
 
 export function listSchedules(context: ClientContext, flags: ReportingFlags): Promise<void> {

@@ -1,6 +1,8 @@
-import type { AzureFencing } from '../../cluster/cib/cib';
+import type { AzureFencing, CibInput } from '../../cluster/cib/cib';
+import { databaseProfile } from '../../cluster/database/profile';
 import type { Platform } from '../../cluster/platform';
 import { ClusterSpecification, type ClusterSpecificationInput } from '../../cluster/specification/specification';
+import { timingOf } from '../../cluster/timing';
 
 /** What the tests of pure knowledge start from. */
 
@@ -56,3 +58,16 @@ export const AZURE_FENCING: AzureFencing = {
     { node: 'hadb02', vm: 'hadb02' },
   ],
 };
+
+/** A built cluster whose primary is hadb01. */
+export const managedCib = (
+  platform: Platform,
+  specification = specificationOf(),
+): CibInput & { preferred: string } => ({
+  specification,
+  platform,
+  profile: databaseProfile(platform.engine ?? 'mariadb'),
+  timing: timingOf(specification),
+  mode: 'managed',
+  preferred: 'hadb01',
+});

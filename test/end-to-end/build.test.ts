@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { buildWorkflowId } from '../../cluster/ids';
 import type { Progress } from '../../cluster/step';
-import { readEndState, readFingerprint } from './end-state';
+import { expectNoChange, readEndState } from './end-state';
 import { readEndToEndOptions } from './options';
-import { createHadb, notUnchanged, outcomesOf, resultOf } from './hadb';
+import { createHadb, outcomesOf, resultOf } from './hadb';
 import type { Hadb, Killable } from './hadb';
 
 /** The article on real machines. The tests of one part go on where the one before has ended: a build costs a minute. */
@@ -66,12 +66,7 @@ describe('an undisturbed build', () => {
   it(
     'run again changes nothing, restarts nothing, moves nothing',
     async () => {
-      const before = await readFingerprint(hadb);
-
-      const again = await build();
-
-      expect(notUnchanged(again)).toEqual([]);
-      expect(await readFingerprint(hadb)).toEqual(before);
+      await expectNoChange(hadb, build);
     },
     PART_MS,
   );
@@ -82,12 +77,7 @@ describe('an undisturbed build', () => {
       await hadb.succeed(['switchover', hadb.specificationFile, '--wait', '--json', '--on-failure', 'fail'], {
         timeoutMs: PART_MS,
       });
-      const before = await readFingerprint(hadb);
-
-      const again = await build();
-
-      expect(notUnchanged(again)).toEqual([]);
-      expect(await readFingerprint(hadb)).toEqual(before);
+      await expectNoChange(hadb, build);
     },
     PART_MS,
   );

@@ -1,4 +1,5 @@
-import type { Hadb } from './hadb';
+import { notUnchanged } from './hadb';
+import type { CommandOutcome, Hadb } from './hadb';
 
 /** What a run must not touch on a built cluster: equal before and after, or something was restarted or moved. */
 export async function readFingerprint(hadb: Hadb): Promise<Record<string, string>> {
@@ -8,6 +9,14 @@ export async function readFingerprint(hadb: Hadb): Promise<Record<string, string
     seen[name] = stdout;
   }
   return seen;
+}
+
+/** A run on a built cluster: no step changes anything, nothing was restarted or moved. */
+export async function expectNoChange(hadb: Hadb, run: () => Promise<CommandOutcome>): Promise<void> {
+  const before = await readFingerprint(hadb);
+  const outcome = await run();
+  expect(notUnchanged(outcome)).toEqual([]);
+  expect(await readFingerprint(hadb)).toEqual(before);
 }
 
 const FINGERPRINT = `

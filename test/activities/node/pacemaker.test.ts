@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPacemakerActivities } from '../../../activities/node/pacemaker';
-import { renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
+import { renderCibForSimulation } from '../../../cluster/cib/cib';
 import { readCrmMon } from '../../../cluster/cib/crm-mon';
 import { databaseProfile } from '../../../cluster/database/profile';
 import {
@@ -17,7 +17,7 @@ import { renderStartServer } from '../../../cluster/node/roles';
 import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import { timingOf } from '../../../cluster/timing';
 import { events2 } from '../../cluster/node/script-bench';
-import { DEBIAN_12 } from '../../cluster/specimens';
+import { DEBIAN_12, managedCib } from '../../cluster/specimens';
 import { answeringNodes } from './answering-node';
 import { createModelPair, runActivity, specification, step } from './model-pair';
 
@@ -78,14 +78,7 @@ mountedFrom=/dev/drbd1\nserverPid=4711\nserverAnswers=yes\nprobe=answered\nmodul
 });
 
 describe('the maintenance of the first start', () => {
-  const input: CibInput & { preferred: string } = {
-    specification,
-    platform: DEBIAN_12,
-    profile,
-    timing,
-    mode: 'first-start',
-    preferred: 'hadb01',
-  };
+  const input = { ...managedCib(DEBIAN_12, specification), mode: 'first-start' as const };
   const cib = renderCibForSimulation(input);
   const simulation = (...actions: string[]) =>
     `Executing Cluster Transition:\n${actions.map((action) => `  * Resource action: ${action}\n`).join('')}\n`;

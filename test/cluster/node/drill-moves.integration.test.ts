@@ -1,5 +1,4 @@
-import { renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
-import { databaseProfile } from '../../../cluster/database/profile';
+import { renderCibForSimulation } from '../../../cluster/cib/cib';
 import {
   renderCleanUp,
   renderClearMove,
@@ -12,9 +11,8 @@ import { NOT_READY } from '../../../cluster/node/guards';
 import { renderFault, type NodeFault } from '../../../cluster/node/faults';
 import { renderRefresh } from '../../../cluster/node/pacemaker-moves';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
-import { timingOf } from '../../../cluster/timing';
 import { realTools, type RealTools } from '../real-tools';
-import { AZURE_FENCING, DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
+import { AZURE_FENCING, DEBIAN_12, DEBIAN_SID, managedCib, specificationOf } from '../specimens';
 
 const HEALTHY = `exists resource name:r0 role:Primary suspended:no
 exists connection name:r0 peer-node-id:1 conn-name:hadb02 local:ipv4:10.10.10.4:7789 peer:ipv4:10.10.10.5:7789 connection:Connected role:Secondary
@@ -31,15 +29,7 @@ describe.each([
     tools = realTools(suite);
   }, 900_000);
 
-  const specification = specificationOf();
-  const cib: CibInput & { preferred: string } = {
-    specification,
-    platform,
-    profile: databaseProfile(platform.engine ?? 'mariadb'),
-    timing: timingOf(specification),
-    mode: 'managed',
-    preferred: 'hadb01',
-  };
+  const cib = managedCib(platform);
 
   /** Runs the scripts one after the other on one CIB; prints the exit code of each. */
   const inNode = (scripts: string[], { drbd = HEALTHY, cibText = renderCibForSimulation(cib) } = {}) => {
@@ -131,9 +121,7 @@ echo calls; cat /tmp/calls 2>/dev/null || :`,
 
   const partition = faultOf({ fault: 'partition', peerAddress: '10.10.10.5', undoSeconds: 60 });
   const fenced = renderCibForSimulation({
-    ...cib,
-    specification: specificationOf({ fencing: 'azure' }),
-    timing: timingOf(specificationOf({ fencing: 'azure' })),
+    ...managedCib(platform, specificationOf({ fencing: 'azure' })),
     fencing: AZURE_FENCING,
   });
 

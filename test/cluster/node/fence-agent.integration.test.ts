@@ -11,7 +11,7 @@ import {
   renderFenceProof,
 } from '../../../cluster/node/fence-agent';
 import { renderRead } from '../../../cluster/node-scripts/remote-command';
-import { GROUP, buildNetwork, idOf, machineBody } from '../../lab/control/cluster-build';
+import { GROUP, buildCluster, groupOf, type BuiltMachine } from '../../lab/control/cluster-build';
 import type { TestLab } from '../../lab/control/lab-fixture';
 import { startTestLab } from '../../lab/control/lab-fixture';
 import type { GuestPart } from '../../lab/control/provisioned-guest';
@@ -27,24 +27,13 @@ jest.setTimeout(900_000);
 let lab: TestLab;
 let tools: RealTools;
 let roleId: string;
-const vms: { id: string; vmId: string; principalId: string }[] = [];
+let vms: BuiltMachine[];
 
 beforeAll(async () => {
   tools = realTools('fencing');
   lab = await startTestLab({ rolePropagationMs: 0 });
-  const azure = lab.clients();
-  await buildNetwork(lab, azure);
-  for (const node of [1, 2]) {
-    const vm = await azure.compute.virtualMachines.createOrUpdate(GROUP, `hadb0${node}`, machineBody(lab, node), {
-      updateIntervalInMs: 20,
-    });
-    vms.push({
-      id: idOf(lab, 'Microsoft.Compute/virtualMachines', `hadb0${node}`),
-      vmId: vm.vmId ?? '',
-      principalId: vm.identity?.principalId ?? '',
-    });
-  }
-  const group = `/subscriptions/${lab.document.subscriptionId}/resourceGroups/${GROUP}`;
+  vms = await buildCluster(lab, lab.clients());
+  const group = groupOf(lab);
   const role = await lab.request(
     'PUT',
     `${group}/providers/Microsoft.Authorization/roleDefinitions/${randomUUID()}?api-version=2022-04-01`,

@@ -1,13 +1,11 @@
-import { renderCibForSimulation, type CibInput } from '../../../cluster/cib/cib';
-import { databaseProfile } from '../../../cluster/database/profile';
+import { renderCibForSimulation } from '../../../cluster/cib/cib';
 import { renderConstraintsRead, renderMovePrimary } from '../../../cluster/node/drill-moves';
 import { NOT_READY } from '../../../cluster/node/guards';
 import { renderLiftStandby, renderRemoveConstraints } from '../../../cluster/node/recovery-moves';
 import { renderStandbyRead } from '../../../cluster/node/standby-moves';
 import { EXIT } from '../../../cluster/node-scripts/exit-codes';
-import { timingOf } from '../../../cluster/timing';
 import { realTools, type RealTools } from '../real-tools';
-import { DEBIAN_12, DEBIAN_SID, specificationOf } from '../specimens';
+import { DEBIAN_12, DEBIAN_SID, managedCib } from '../specimens';
 import { events2 } from './script-bench';
 
 const HANDLER = 'drbd-fence-by-handler-r0-ms_drbd_mysql';
@@ -21,15 +19,7 @@ describe.each([
     tools = realTools(suite);
   }, 900_000);
 
-  const specification = specificationOf();
-  const cib: CibInput & { preferred: string } = {
-    specification,
-    platform,
-    profile: databaseProfile(platform.engine ?? 'mariadb'),
-    timing: timingOf(specification),
-    mode: 'managed',
-    preferred: 'hadb01',
-  };
+  const cib = managedCib(platform);
   const healthy = renderCibForSimulation(cib);
   const standby = healthy.replace(
     /(<node [^>]*uname="hadb02"[^>]*)\/>/,

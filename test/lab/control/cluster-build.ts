@@ -4,8 +4,11 @@ import { LOCATION, SSH_KEY } from './lab-fixture';
 
 export const GROUP = 'hadb-test';
 
+export const groupOf = (lab: Pick<TestLab, 'document'>): string =>
+  `/subscriptions/${lab.document.subscriptionId}/resourceGroups/${GROUP}`;
+
 export function idOf(lab: Pick<TestLab, 'document'>, type: string, name: string): string {
-  return `/subscriptions/${lab.document.subscriptionId}/resourceGroups/${GROUP}/providers/${type}/${name}`;
+  return `${groupOf(lab)}/providers/${type}/${name}`;
 }
 
 /** The network half of a cluster, as the build does it: everything but the machines. */
@@ -129,4 +132,34 @@ export function machineBody(lab: Pick<TestLab, 'document'>, node: number): Virtu
       ],
     },
   };
+}
+
+export interface BuiltMachine {
+  id: string;
+  vmId: string;
+  /** Of its system-assigned identity. */
+  principalId: string;
+}
+
+/** The whole cluster, without what runs in it. */
+export async function buildCluster(
+  lab: Pick<TestLab, 'document'>,
+  azure: AzureClients,
+): Promise<[BuiltMachine, BuiltMachine]> {
+  await buildNetwork(lab, azure);
+  const build = async (node: number): Promise<BuiltMachine> => {
+    const name = `hadb0${node}`;
+    const { vmId = '', identity } = await azure.compute.virtualMachines.createOrUpdate(
+      GROUP,
+      name,
+      machineBody(lab, node),
+      { updateIntervalInMs: 20 },
+    );
+    return {
+      id: idOf(lab, 'Microsoft.Compute/virtualMachines', name),
+      vmId,
+      principalId: identity?.principalId ?? '',
+    };
+  };
+  return [await build(1), await build(2)];
 }

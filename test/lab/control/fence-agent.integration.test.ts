@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { realTools } from '../../cluster/real-tools';
 import type { RealTools, RunResult } from '../../cluster/real-tools';
-import { GROUP, buildNetwork, idOf, machineBody } from './cluster-build';
+import { GROUP, buildCluster, groupOf, type BuiltMachine } from './cluster-build';
 import { startTestLab } from './lab-fixture';
 import type { AzureClients, TestLab } from './lab-fixture';
 import { runInGuest } from './provisioned-guest';
@@ -14,7 +14,7 @@ describe("Debian's fence_azure_arm, unmodified, against the lab", () => {
   let azure: AzureClients;
   let tools: RealTools;
   let group: string;
-  const vms: { id: string; vmId: string; principalId: string }[] = [];
+  let vms: BuiltMachine[];
 
   const inGuest = (vmId: string, commands: string): Promise<RunResult> => runInGuest(tools, lab, vmId, commands);
   const fence = (vmId: string, words: string) => inGuest(vmId, `fence_azure_arm --msi ${words}`);
@@ -29,18 +29,8 @@ describe("Debian's fence_azure_arm, unmodified, against the lab", () => {
     tools = realTools('fencing');
     lab = await startTestLab({ rolePropagationMs: 0 });
     azure = lab.clients();
-    group = `/subscriptions/${lab.document.subscriptionId}/resourceGroups/${GROUP}`;
-    await buildNetwork(lab, azure);
-    for (const node of [1, 2]) {
-      const vm = await azure.compute.virtualMachines.createOrUpdate(GROUP, `hadb0${node}`, machineBody(lab, node), {
-        updateIntervalInMs: 20,
-      });
-      vms.push({
-        id: idOf(lab, 'Microsoft.Compute/virtualMachines', `hadb0${node}`),
-        vmId: vm.vmId ?? '',
-        principalId: vm.identity?.principalId ?? '',
-      });
-    }
+    group = groupOf(lab);
+    vms = await buildCluster(lab, azure);
     const role = await lab.request(
       'PUT',
       `${group}/providers/Microsoft.Authorization/roleDefinitions/${randomUUID()}?api-version=2022-04-01`,

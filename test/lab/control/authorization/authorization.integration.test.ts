@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { GROUP, buildNetwork, idOf, machineBody } from '../cluster-build';
+import { GROUP, buildCluster, groupOf, idOf, machineBody, type BuiltMachine } from '../cluster-build';
 import { guestOf } from '../guest';
 import type { Guest } from '../guest';
 import { startTestLab } from '../lab-fixture';
@@ -19,7 +19,7 @@ describe('roles and assignments, and what they give to the identity of a machine
   let azure: AzureClients;
   let now = Date.now();
   let group: string;
-  const vms: { id: string; vmId: string; principalId: string; guest: Guest }[] = [];
+  let vms: (BuiltMachine & { guest: Guest })[];
 
   const roleBody = (changes: Record<string, unknown> = {}) => ({
     properties: {
@@ -66,19 +66,8 @@ describe('roles and assignments, and what they give to the identity of a machine
   beforeAll(async () => {
     lab = await startTestLab({ rolePropagationMs: 30_000, now: () => new Date(now) });
     azure = lab.clients();
-    group = `/subscriptions/${lab.document.subscriptionId}/resourceGroups/${GROUP}`;
-    await buildNetwork(lab, azure);
-    for (const node of [1, 2]) {
-      const vm = await azure.compute.virtualMachines.createOrUpdate(GROUP, `hadb0${node}`, machineBody(lab, node), {
-        updateIntervalInMs: 20,
-      });
-      vms.push({
-        id: idOf(lab, 'Microsoft.Compute/virtualMachines', `hadb0${node}`),
-        vmId: vm.vmId ?? '',
-        principalId: vm.identity?.principalId ?? '',
-        guest: guestOf(lab, vm.vmId ?? ''),
-      });
-    }
+    group = groupOf(lab);
+    vms = (await buildCluster(lab, azure)).map((vm) => ({ ...vm, guest: guestOf(lab, vm.vmId) }));
   });
   afterAll(() => lab.close());
   afterEach(async () => {
