@@ -1,4 +1,4 @@
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
 /** The one reader of the environment. Everything else takes its settings as arguments. */
@@ -174,12 +174,21 @@ export function readClientSettings(environment: Environment = process.env): Clie
     ...given('temporalUi', environment['HADB_TEMPORAL_UI']),
     user:
       [environment['HADB_USER'], environment['USER'], environment['LOGNAME']].find((name) => (name ?? '') !== '') ??
-      'unknown',
+      accountName(),
     color: isSet('NO_COLOR') ? 'never' : isSet('FORCE_COLOR') ? 'always' : 'auto',
     githubActions: environment['GITHUB_ACTIONS'] === 'true',
     secretsDirectory: readWorkerSettings(environment).secretsDirectory,
     drillsDirectory: readWorkerSettings(environment).drillsDirectory,
   };
+}
+
+/** Of the process's account: neither cron nor a service has a login. One without an entry, as in many containers, has no name. */
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'unknown';
+  }
 }
 
 /** A bare port is one of loopback: metrics name clusters and what is wrong with them. */

@@ -1,4 +1,6 @@
+import { userInfo } from 'node:os';
 import {
+  readClientSettings,
   readDirectorySettings,
   readLabSettings,
   readShellSettingsOfWorker,
@@ -30,6 +32,15 @@ describe('settings', () => {
     expect(settings.armEndpoint).toBeUndefined();
     expect(settings.nameServer).toBeUndefined();
     expect(settings.taskQueue).toBe('hadb');
+  });
+
+  it('name who asks: as told, by the login, or by the account that runs it', () => {
+    const userOf = (environment: Record<string, string>) => readClientSettings({ HOME: '/h', ...environment }).user;
+
+    expect(userOf({ HADB_USER: 'ada', USER: 'root' })).toBe('ada');
+    expect(userOf({ HADB_USER: '', USER: 'root' })).toBe('root');
+    expect(userOf({ LOGNAME: 'grace' })).toBe('grace');
+    expect(userOf({})).toBe(userInfo().username);
   });
 
   it.each([

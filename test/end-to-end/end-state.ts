@@ -11,13 +11,22 @@ export async function readFingerprint(hadb: Hadb): Promise<Record<string, string
   return seen;
 }
 
-/** A run on a built cluster: no step changes anything, nothing was restarted or moved. */
-export async function expectNoChange(hadb: Hadb, run: () => Promise<CommandOutcome>): Promise<void> {
+/** What a run on a built cluster has changed: steps that did something, and nodes on which something was restarted or moved. */
+export async function changesOf(
+  hadb: Hadb,
+  run: () => Promise<CommandOutcome>,
+): Promise<{ steps: string[]; nodes: Record<string, { before: string; after: string | undefined }> }> {
   const before = await readFingerprint(hadb);
-  const outcome = await run();
-  expect(notUnchanged(outcome)).toEqual([]);
-  expect(await readFingerprint(hadb)).toEqual(before);
+  const steps = notUnchanged(await run());
+  const after = await readFingerprint(hadb);
+  const moved = Object.entries(before).filter(([node, text]) => after[node] !== text);
+  return {
+    steps,
+    nodes: Object.fromEntries(moved.map(([node, text]) => [node, { before: text, after: after[node] }])),
+  };
 }
+
+export const NO_CHANGE = { steps: [], nodes: {} };
 
 const FINGERPRINT = `
 cat /proc/sys/kernel/random/boot_id

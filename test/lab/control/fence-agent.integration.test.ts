@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { realTools } from '../../cluster/real-tools';
 import type { RealTools, RunResult } from '../../cluster/real-tools';
-import { GROUP, buildCluster, groupOf, type BuiltMachine } from './cluster-build';
+import { buildCluster, groupOf, type BuiltMachine } from './cluster-build';
 import { startTestLab } from './lab-fixture';
 import type { AzureClients, TestLab } from './lab-fixture';
 import { runInGuest } from './provisioned-guest';
