@@ -117,7 +117,7 @@ describe('a drill that is terminated right after its fault', () => {
     );
     return seen.sort();
   };
-  const WHOLE = ['Primary UpToDate/UpToDate', 'Secondary UpToDate/UpToDate'];
+  const WHOLE = ['Primary/Secondary UpToDate/UpToDate', 'Secondary/Primary UpToDate/UpToDate'];
 
   // Off and shot; hung on its node; cut off, and shot by the other one.
   it.each<DrillKind>(['node-power-off', 'database-hang', 'network-partition'])(
