@@ -35,13 +35,32 @@ const ANSWER_MS = 6_000;
 
 /** The end of a fault: who serves then, and whether nothing moved that may not. They watch, and never help. */
 export function createOutcomeActivities(dependencies: OutcomeDependencies) {
+  /** The last look at each node. One that is late is not overtaken: a node that is merely slow would only become slower. */
+  const last = new Map<string, Promise<unknown>>();
   const lookAt = async (step: NodeStep, name: string): Promise<Look> => {
-    const seen = await answerOf(async () => {
+    const key = `${step.specification.name}/${name}`;
+    const since = Date.now();
+    // How that one ended is of whoever asked for it.
+    await answerOf(
+      last.get(key)?.catch(() => undefined),
+      ANSWER_MS,
+    );
+    const left = ANSWER_MS - (Date.now() - since);
+    if (left <= 0) return { name };
+    const look = lookNow(step, name);
+    last.set(key, look);
+    const seen = await answerOf(look, left);
+    return { name, ...(seen === undefined ? {} : { seen }) };
+  };
+  const lookNow = async (step: NodeStep, name: string): Promise<Look['seen']> => {
+    try {
       const session = await dependencies.sessions.open(step, name);
       const [cluster, runtime] = await Promise.all([observeCluster(session, step), readRuntime(session, step)]);
       return { cluster, runtime };
-    });
-    return { name, ...(seen === undefined ? {} : { seen }) };
+    } catch (error) {
+      if (isHadbError(error) && (error.code === 'NodeUnreachable' || error.code === 'CommandUnknown')) return undefined;
+      throw error;
+    }
   };
   const lookAtBoth = (step: NodeStep): Promise<Look[]> =>
     Promise.all(step.specification.nodes.map(({ name }) => lookAt(step, name)));
@@ -278,17 +297,13 @@ const CRASH_MS = 10_000;
 const isOtherBoot = (seen: Look['seen'], bootId: string): boolean =>
   seen !== undefined && seen.runtime.bootId !== bootId;
 
-/** The answer, or undefined when none comes in time or the node cannot be reached; other errors are errors. */
-async function answerOf<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
-  const answer = ask().catch((error: unknown) => {
-    if (isHadbError(error) && (error.code === 'NodeUnreachable' || error.code === 'CommandUnknown')) return undefined;
-    throw error;
-  });
+/** The answer, or undefined when none comes in time; its errors are errors. */
+async function answerOf<Answer>(answer: Promise<Answer> | undefined, withinMs: number): Promise<Answer | undefined> {
   // One that comes too late must not end the process.
-  answer.catch(() => undefined);
+  answer?.catch(() => undefined);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ANSWER_MS);
+    timer = setTimeout(() => resolve(undefined), withinMs);
   });
   try {
     return await Promise.race([answer, late]);
