@@ -34,7 +34,7 @@ interface PoweredLook extends Look {
 const ANSWER_MS = 6_000;
 
 /** The end of a fault: who serves then, and whether nothing moved that may not. They watch, and never help. */
-export function createOutcomeActivities(dependencies: OutcomeDependencies) {
+export function createOutcomeActivities(dependencies: OutcomeDependencies, answerMs = ANSWER_MS) {
   /** The last look at each node. One that is late is not overtaken: a node that is merely slow would only become slower. */
   const last = new Map<string, Promise<unknown>>();
   const lookAt = async (step: NodeStep, name: string): Promise<Look> => {
@@ -43,9 +43,9 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies) {
     // How that one ended is of whoever asked for it.
     await answerOf(
       last.get(key)?.catch(() => undefined),
-      ANSWER_MS,
+      answerMs,
     );
-    const left = ANSWER_MS - (Date.now() - since);
+    const left = answerMs - (Date.now() - since);
     if (left <= 0) return { name };
     const look = lookNow(step, name);
     last.set(key, look);

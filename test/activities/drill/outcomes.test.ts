@@ -56,6 +56,44 @@ describe('served again after the server was broken', () => {
   });
 });
 
+describe('a node that is slow', () => {
+  const ANSWER_MS = 50;
+  /** Each look at hadb01 takes as long as said, one after the other, the last of them for ever after. */
+  function slow(...looksMs: number[]) {
+    let asked = 0;
+    let atOnce = 0;
+    let most = 0;
+    const open: SeenPair['sessions']['open'] = async (owner, node) => {
+      const lasts = looksMs[Math.min(asked, looksMs.length - 1)] ?? 0;
+      asked += 1;
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      await sleep(lasts);
+      atOnce -= 1;
+      return pair.sessions.open(owner, node);
+    };
+    const subject = createOutcomeActivities({ ...pair, sessions: { ...pair.sessions, open } }, ANSWER_MS);
+    const wait = () => subject.awaitSurvivor({ ...step('hadb01', 'alone'), withinSeconds: 1 });
+    return { wait, looks: () => ({ asked, most }) };
+  }
+  beforeEach(() => void Object.assign(pair.hadb01, { crmMon: ALONE, drbd: CUT_OFF }));
+
+  it('is not asked again before it has answered, and not believed what it says late', async () => {
+    const { wait, looks } = slow(ANSWER_MS * 3);
+
+    expect(await codeOf(wait)).toBe('NotReady');
+    expect(looks().asked).toBeGreaterThan(1);
+    expect(looks().most).toBe(1);
+  });
+
+  it('is believed as soon as it answers in time', async () => {
+    const { wait, looks } = slow(ANSWER_MS * 4, 0);
+
+    expect(await runActivity(wait)).toMatchObject({ pid: 100 });
+    expect(looks()).toEqual({ asked: 2, most: 1 });
+  });
+});
+
 describe('a primary that has lost its peer', () => {
   const wait = () => outcomes().awaitSurvivor({ ...step('hadb01', 'alone'), withinSeconds: 0 });
   beforeEach(() => void Object.assign(pair.hadb01, { crmMon: ALONE, drbd: CUT_OFF }));
