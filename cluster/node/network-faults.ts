@@ -8,7 +8,7 @@ const TABLE = 'inet hadb_drill';
 const RULES_MISSING = `command -v nft >/dev/null || refuse "nft is not installed here: apt-get install nftables"\n`;
 
 /** Before any other rule, so that no rule of the host lets pass what is cut; a table of that name is another drill's. */
-const loadRules = (chains: string): string => `nft -f - <<'RULES'
+const tableOf = (chains: string): string => `<<'RULES'
 table ${TABLE} {
 ${chains}}
 RULES
@@ -19,11 +19,18 @@ const chain = (hook: 'input' | 'output', rules: readonly string[]): string => ` 
 ${rules.map((rule) => `    ${rule}\n`).join('')}  }
 `;
 
-/** Prints what the node lacks for rules (`nft`) or for a disturbance (`tc`), a line each; changes nothing. A module that is not loaded yet is loaded by the fault. */
+const PROBED_CHAINS =
+  chain('input', ['ip saddr 192.0.2.1 tcp dport 22 accept', 'ip saddr 192.0.2.1 counter drop']) +
+  chain('output', ['ip daddr { 192.0.2.1, 127.0.0.0/8 } accept', 'tcp dport 443 counter drop']);
+
+/**
+ * Prints what the node lacks for rules (`nft`) or for a disturbance (`tc`), a line each; changes nothing. A module that is not loaded yet is loaded by the fault. The
+ * kernel itself is asked for rules like those of a fault (`nft --check`): one may know nf_tables, and neither this family nor these expressions.
+ */
 export const renderNetworkToolsRead = (kind: 'rules' | 'disturbance'): string =>
   kind === 'rules'
     ? `if ! command -v nft >/dev/null; then echo 'nft is not installed: apt-get install nftables'
-elif ! nft list tables >/dev/null 2>&1; then echo 'the kernel knows no nf_tables'
+elif ! why=$(nft --check -f - 2>&1 ${tableOf(PROBED_CHAINS)}); then printf 'the kernel takes no rules of nftables: %s\n' "$(printf '%s\n' "$why" | head -n 1)"
 fi
 `
     : `command -v tc >/dev/null || echo 'tc is not installed: apt-get install iproute2'
@@ -41,7 +48,7 @@ export interface TableFault {
 
 const tableFault = (chains: string): TableFault => ({
   guard: `${RULES_MISSING}! nft list table ${TABLE} >/dev/null 2>&1 || refuse "the rules of another drill are in force here"\n`,
-  make: loadRules(chains),
+  make: `nft -f - ${tableOf(chains)}`,
   undo: `! nft list table ${TABLE} >/dev/null 2>&1 || nft delete table ${TABLE}`,
   isThere: `nft list table ${TABLE} >/dev/null 2>&1\n`,
 });

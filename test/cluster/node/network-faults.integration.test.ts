@@ -1,4 +1,5 @@
 import { renderFault, renderFaultEnd, type LastingFault } from '../../../cluster/node/faults';
+import { renderNetworkToolsRead } from '../../../cluster/node/network-faults';
 import { renderRead } from '../../../cluster/node-scripts/remote-command';
 import { realTools, type RealTools } from '../real-tools';
 import { events2 } from './script-bench';
@@ -139,6 +140,17 @@ nft list ruleset`,
     expect(sorted(looks['look-after'])).toEqual(sorted([...PEER_DOORS, ...SSH, ...OTHERS]));
     expect(stdout).toContain('timer 0');
     expect(stdout).not.toContain('hadb_drill');
+  });
+
+  it('is asked for beforehand, of the kernel itself, and nothing stays of the question', () => {
+    const { stdout } = onTheWire(
+      `dash /ask
+echo "asked $?"
+nft list ruleset`,
+      { ask: renderNetworkToolsRead('rules') },
+    );
+
+    expect(stdout).toBe('asked 0\n');
   });
 
   it('is refused where rules of another drill are in force, and leaves those of the host alone', () => {

@@ -411,7 +411,7 @@ describe('what a node needs to disturb its network', () => {
   const lacks = (kind: 'rules' | 'disturbance') => bench.run(renderNetworkToolsRead(kind)).stdout;
 
   it('is there, and nothing is changed by the look', () => {
-    bench.program('nft', 'case $1 in list) ;; *) moved nft "$@" ;; esac');
+    bench.program('nft', 'case $1 in --check) ;; *) moved nft "$@" ;; esac');
     bench.program('tc', 'moved tc "$@"');
     bench.program('modprobe', 'case " $* " in *" --dry-run "*) ;; *) moved modprobe "$@" ;; esac');
 
@@ -420,11 +420,13 @@ describe('what a node needs to disturb its network', () => {
   });
 
   it('is named where the kernel lacks it', () => {
-    bench.program('nft', 'exit 1');
+    bench.program('nft', 'echo "Error: Could not process rule: No such file or directory" >&2; echo more >&2; exit 1');
     bench.program('tc', 'exit 0');
     bench.program('modprobe', 'case " $* " in *" sch_netem "*) exit 1 ;; esac');
 
-    expect(lacks('rules')).toBe('the kernel knows no nf_tables\n');
+    expect(lacks('rules')).toBe(
+      'the kernel takes no rules of nftables: Error: Could not process rule: No such file or directory\n',
+    );
     expect(lacks('disturbance')).toBe('the kernel has no sch_netem\n');
   });
 });
