@@ -154,7 +154,7 @@ describe('no source of a runbook can', () => {
 
     expect('iptables -A INPUT').toMatch(pattern);
     expect(lines.map((line) => line.split(' ').slice(0, 4).join(' '))).toEqual([
-      'cluster/node/network-faults.ts: const loadRules =',
+      'cluster/node/network-faults.ts: make: `nft -f',
       'cluster/node/network-faults.ts: make: `tc qdisc',
       'cluster/node/network-faults.ts: tc qdisc add',
       'cluster/node/network-faults.ts: tc filter add',
