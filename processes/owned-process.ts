@@ -85,7 +85,8 @@ export function findOwnedProcessesBelow(
   recordName: string,
 ): { name: string; recordFile: string; process: OwnedProcess }[] {
   if (!existsSync(directory)) return [];
-  return readdirSync(directory).flatMap((name) => {
+  const directories = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return directories.flatMap(({ name }) => {
     const recordFile = join(directory, name, recordName);
     const process = findOwnedProcess(recordFile);
     return process === undefined ? [] : [{ name, recordFile, process }];

@@ -82,7 +82,10 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
     running: (cluster) =>
       findOwnedProcessesBelow(directory, WRITER_RECORD)
         .map(({ name }) => name)
-        .filter((drill) => readFileSync(filesOf(drill).cluster, 'utf8') === cluster),
+        .filter((drill) => {
+          const file = filesOf(drill).cluster;
+          return existsSync(file) && readFileSync(file, 'utf8') === cluster;
+        }),
 
     ledgerFile: (drill) => filesOf(drill).ledger,
 

@@ -81,6 +81,25 @@ describe('the writers of drills', () => {
     expect(existsSync(recordFile)).toBe(true);
   });
 
+  it('are looked for in directories alone: hadb trend writes its page beside them', async () => {
+    writeFileAtomically(join(directory, 'trend.svg'), '<svg/>');
+
+    expect(createDrillWriters(directory).status()).toEqual([]);
+    expect(createWriterProcesses({ directory, program: '' }).running('hadb')).toEqual([]);
+  });
+
+  it('of an unknown cluster are no cluster’s, and hinder nobody', () => {
+    const { pid } = startOwnedProcess({
+      recordFile: join(directory, 'older', 'writer.json'),
+      logFile: join(root, 'log'),
+      command: 'sleep',
+      args: ['600'],
+    });
+
+    expect(createWriterProcesses({ directory, program: '' }).running('hadb')).toEqual([]);
+    expect(createDrillWriters(directory).status()).toMatchObject([{ name: 'writer of drill older', pid }]);
+  });
+
   it('are none where no drill ever was', async () => {
     const subject = createDrillWriters(join(directory, 'nothing'));
 
