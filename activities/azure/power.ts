@@ -1,5 +1,5 @@
 import { restorePoller } from '@azure/arm-compute';
-import { parsePowerState } from '../../cluster/azure/power';
+import { isOff, parsePowerState } from '../../cluster/azure/power';
 import type { PowerState } from '../../cluster/azure/power';
 import { HadbError } from '../../cluster/errors';
 import { refuseForeign } from './ensure';
@@ -79,8 +79,4 @@ export async function verifyPower(scope: AzureScope, wanted: 'off' | 'running'):
     observed: state,
     whatNow: 'Look at the activity log of the machine for who else powers it.',
   });
-}
-
-function isOff(state: PowerState): boolean {
-  return state === 'stopped' || state === 'deallocated';
 }

@@ -1,5 +1,5 @@
 import { heartbeat, sleep } from '@temporalio/activity';
-import type { PowerState } from '../../cluster/azure/power';
+import { isOff, type PowerState } from '../../cluster/azure/power';
 import { fencesOf, nodesInDoubt } from '../../cluster/cib/fence-history';
 import { describeDrbd } from '../../cluster/drbd/state';
 import { HadbError, isHadbError } from '../../cluster/errors';
@@ -69,9 +69,7 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies, answe
     Promise.all(
       step.specification.nodes.map(async ({ name }) => {
         const { state: power } = await readPower(createScope(dependencies, step, name));
-        return power === 'stopped' || power === 'deallocated'
-          ? { name, power }
-          : { ...(await lookAt(step, name)), power };
+        return isOff(power) ? { name, power } : { ...(await lookAt(step, name)), power };
       }),
     );
 
@@ -174,7 +172,7 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies, answe
       const survivorOf = (looks: readonly PoweredLook[]) => {
         const running = looks.filter(({ power }) => power === 'running');
         const [survivor] = running;
-        const off = looks.filter(({ power }) => power === 'stopped' || power === 'deallocated');
+        const off = looks.filter(({ power }) => isOff(power));
         return running.length === 1 && off.length === 1 && survivor?.seen !== undefined
           ? servesOn(survivor.seen.cluster, survivor.name) && !survivor.seen.cluster.drbd.suspended
             ? survivor
@@ -258,8 +256,7 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies, answe
           aliveSince = same ? (aliveSince ?? Date.now()) : undefined;
           return { ...seen, power, alive: aliveSince !== undefined && Date.now() - aliveSince > CRASH_MS };
         },
-        isDone: ({ power, seen, alive }) =>
-          power === 'stopped' || power === 'deallocated' || alive || isOtherBoot(seen, step.bootId),
+        isDone: ({ power, seen, alive }) => isOff(power) || alive || isOtherBoot(seen, step.bootId),
         describe: (seen) => describeLooks([seen]),
         whatNow:
           'Look at the console of the machine: a kernel that hangs in its panic needs its power cut and given back.',
@@ -368,17 +365,16 @@ function movesIn(looks: readonly Look[], step: { node: string; pid?: number }): 
 }
 
 function isSettled({ power, seen }: PoweredLook, all: readonly PoweredLook[]): boolean {
-  if (power === 'stopped' || power === 'deallocated') return true;
+  if (isOff(power)) return true;
   if (power !== 'running' || seen === undefined || !seen.cluster.state.available) return false;
   const { state } = seen.cluster;
-  const isOff = (name: string) =>
-    all.some((other) => other.name === name && (other.power === 'stopped' || other.power === 'deallocated'));
+  const isDown = (name: string) => all.some((other) => other.name === name && isOff(other.power));
   return (
     state.dc !== undefined &&
     nodesInDoubt(state).length === 0 &&
     fencesOf(state).every(({ outcome }) => outcome !== 'pending') &&
     // A machine that is off and still counts as a member is shot as soon as its token has run out.
-    state.nodes.every((node) => node.online !== isOff(node.name))
+    state.nodes.every((node) => node.online !== isDown(node.name))
   );
 }
 

@@ -1,4 +1,5 @@
 import { describeDrbd } from '../../cluster/drbd/state';
+import { isOff } from '../../cluster/azure/power';
 import { HadbError } from '../../cluster/errors';
 import { parseIdentity, renderIdentityRead } from '../../cluster/node/access';
 import type { StepOutcome } from '../../cluster/step';
@@ -72,7 +73,7 @@ export function createPowerActivities(dependencies: PowerDependencies) {
         limitMs: STOPPED_LIMIT_MS,
         intervalMs: 1000,
         observe: () => readPower(createScope(dependencies, step, step.node)),
-        isDone: (power) => power.state === 'stopped' || power.state === 'deallocated',
+        isDone: ({ state }) => isOff(state),
         describe: (power) => `the machine is ${power.state}`,
         whatNow: 'Look at the console of the machine for what it waits for.',
       });

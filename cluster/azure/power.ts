@@ -10,6 +10,9 @@ export const POWER_STATES = [
 ] as const;
 export type PowerState = (typeof POWER_STATES)[number];
 
+/** It stands, and nothing of it runs any more. */
+export const isOff = (state: PowerState): boolean => state === 'stopped' || state === 'deallocated';
+
 export function parsePowerState(statuses: readonly { code?: string }[] | undefined): PowerState {
   const text = statuses
     ?.map(({ code }) => /^PowerState\/(\w+)$/.exec(code ?? '')?.[1])

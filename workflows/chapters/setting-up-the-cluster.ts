@@ -1,4 +1,4 @@
-import type { PowerState } from '../../cluster/azure/power';
+import { isOff, type PowerState } from '../../cluster/azure/power';
 import type { Platform } from '../../cluster/platform';
 import { platformDifferences } from '../../cluster/platform';
 import type { Run } from '../runbook';
@@ -37,7 +37,7 @@ export async function takeTheNodes(run: Run): Promise<void> {
 }
 
 function refuseOff(node: string, state: PowerState): void {
-  if (state !== 'stopped' && state !== 'deallocated') return;
+  if (!isOff(state)) return;
   throw toApplicationFailure({
     code: 'GateNotMet',
     message: `${node} is ${state}, says Azure: it is not waited for`,
