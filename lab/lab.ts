@@ -27,6 +27,7 @@ import { readMachineSettings, writeMachineSettings } from './machine-settings';
 import { runningMachines, shutDownMachines } from './machine-shutdown';
 import { LabStateError } from './state-file';
 import { missingHostPackages } from './machines/driver';
+import { mendDisks } from './machines/failing-disk';
 import { probeEngines } from './machines/probe';
 import type { MachineState } from './model';
 import { createWireClient } from './wire/client';
@@ -401,9 +402,12 @@ async function stopMachines(directory: string, purge: boolean, onProgress: (sent
     onProgress(`stopping machines by their records: ${messageOf(error)}`);
   }
   await Promise.all(
-    listNames(join(directory, 'machines')).map((name) =>
-      stopOwnedProcess(join(directory, 'machines', name, 'process.json'), { graceMs: 0 }),
-    ),
+    listNames(join(directory, 'machines')).map(async (name) => {
+      const machine = join(directory, 'machines', name);
+      await stopOwnedProcess(join(machine, 'process.json'), { graceMs: 0 });
+      // Nobody could remove a disk that fails still.
+      await mendDisks(machine);
+    }),
   );
 }
 

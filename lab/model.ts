@@ -58,8 +58,19 @@ export type PowerOff = 'graceful' | 'hard';
 /** A data disk that is worse than it should be, until the fault is lifted or the machine's kernel starts again. */
 export type DiskFault =
   | { kind: 'slow'; operationsPerSecond: number }
-  /** Answers with an I/O error (EIO). */
+  /** Answers with an I/O error. */
   | { kind: 'failing'; operations: 'read' | 'write' };
+
+export type DiskFaultName = 'read-errors' | 'write-errors' | 'slow';
+
+export const nameDiskFault = (fault: DiskFault): DiskFaultName =>
+  fault.kind === 'slow' ? 'slow' : `${fault.operations}-errors`;
+
+/** What an engine can do to the disks of a machine, on this computer; where that is less than everything, why. */
+export interface PossibleDiskFaults {
+  possible: readonly DiskFaultName[];
+  obstacle?: string;
+}
 
 /** What both drivers do. Every method is safe to repeat; a machine is found again by its directory alone. */
 export interface MachineDriver {
@@ -74,8 +85,9 @@ export interface MachineDriver {
   resume(machine: Machine): Promise<void>;
   /** Resolves once the guest has said on its console, since the last start, that provisioning is complete. */
   awaitProvisioned(machine: Machine, timeoutMs: number): Promise<void>;
-  /** Replaces the disk's fault, `undefined` lifts it. Absent where the engine cannot (user-mode Linux). */
-  setDiskFault?(machine: Machine, lun: number, fault: DiskFault | undefined): Promise<void>;
+  possibleDiskFaults(machine: Machine): Promise<PossibleDiskFaults>;
+  /** Replaces the disk's fault by a possible one; `undefined` lifts it. */
+  setDiskFault(machine: Machine, lun: number, fault: DiskFault | undefined): Promise<void>;
 }
 
 export interface SecurityRule {

@@ -26,7 +26,7 @@ export interface FaultInjector {
 
 /** The data disk of a machine, by its VM id. It ends by itself, whatever becomes of this worker. Errors: NotReady, BadRequest. */
 export interface DiskFaults {
-  /** Whether the engine of the machine can do it at all; a fault that is there ends. */
+  /** Whether the engine of the machine can do it at all; changes nothing. */
   canFail(vmId: string): Promise<boolean>;
   /** Each write is an I/O error from now on; false where the engine cannot. */
   failWrites(vmId: string, seconds: number): Promise<boolean>;
@@ -79,16 +79,7 @@ export function createFaultInjector(settings: {
     return (JSON.parse(text) as { value: { id: string }[] }).value.map(({ id }) => id);
   };
   const pathOf = (id: string) => `links/${encodeURIComponent(id)}`;
-  const strikeDisk = async (method: 'PUT' | 'DELETE', vmId: string, body?: object): Promise<boolean> => {
-    const answer = await send(method, `${endpoint}/disks/${encodeURIComponent(vmId)}/${DATA_DISK_LUN}`, body, ca);
-    if (answer.status === NOT_IMPLEMENTED) return false;
-    accepted(
-      answer,
-      body === undefined ? 'the disk cannot be made good again' : 'the disk cannot be made to fail',
-      vmId,
-    );
-    return true;
-  };
+  const diskOf = (vmId: string) => `disks/${encodeURIComponent(vmId)}/${DATA_DISK_LUN}`;
   return {
     kind: 'lab',
     freeze: (vmId, seconds) => order(vmId, 'pause', { ttlSeconds: seconds }),
@@ -104,10 +95,20 @@ export function createFaultInjector(settings: {
       },
     },
     disks: {
-      canFail: (vmId) => strikeDisk('DELETE', vmId),
-      failWrites: (vmId, seconds) =>
-        strikeDisk('PUT', vmId, { kind: 'failing', operations: 'write', ttlSeconds: seconds }),
-      restore: async (vmId) => void (await strikeDisk('DELETE', vmId)),
+      async canFail(vmId) {
+        const text = await ask('GET', diskOf(vmId), undefined, 'the faults of the disk are not told', vmId);
+        return (JSON.parse(text) as { possible: string[] }).possible.includes('write-errors');
+      },
+      async failWrites(vmId, seconds) {
+        const body = { kind: 'failing', operations: 'write', ttlSeconds: seconds };
+        const answer = await send('PUT', `${endpoint}/${diskOf(vmId)}`, body, ca);
+        if (answer.status === NOT_IMPLEMENTED) return false;
+        accepted(answer, 'the disk cannot be made to fail', vmId);
+        return true;
+      },
+      async restore(vmId) {
+        await ask('DELETE', diskOf(vmId), undefined, 'the disk cannot be made good again', vmId);
+      },
     },
     ...(networkFaultsBy !== undefined && { networkFaultsBy }),
   };

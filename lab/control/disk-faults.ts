@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../processes/owned-process';
 import { readRemovableFile } from '../state-file';
-import type { Machine, MachineDriver } from '../model';
+import { nameDiskFault, type DiskFault, type Machine, type MachineDriver } from '../model';
 import { FaultError, parseFault } from './fault-error';
 import type { MachineRoom } from './machine-room';
 import type { VirtualMachine } from './resources/virtual-machine';
@@ -32,7 +32,9 @@ const RETRY_MS = 2000;
 export interface DiskFaults {
   /** Errors: FaultError MachineNotReady, MachineNotRunning, DiskNotFound, DiskFaultsNotSupported, InvalidFault. */
   put(vm: VirtualMachine, lun: string, body: unknown): Promise<object>;
-  /** Safe to repeat; a disk without a fault is fine. */
+  /** What could be done to it (`possible`, and why no more), and what is. Errors: FaultError MachineNotReady, DiskNotFound. */
+  show(vm: VirtualMachine, lun: string): Promise<object>;
+  /** Safe to repeat; a disk without a fault is fine. Errors: FaultError MachineNotReady, DiskNotFound. */
   remove(vm: VirtualMachine, lun: string): Promise<void>;
   list(): readonly object[];
   clear(): Promise<void>;
@@ -76,7 +78,7 @@ export function createDiskFaults(options: {
     const access = machineOf(record.vmId);
     // A machine that does not run begins with sound disks.
     if (access !== undefined && access.driver.state(access.machine) !== 'stopped') {
-      await access.driver.setDiskFault?.(access.machine, record.lun, undefined);
+      await access.driver.setDiskFault(access.machine, record.lun, undefined);
     }
     forget(record);
   };
@@ -101,7 +103,7 @@ export function createDiskFaults(options: {
 
   return {
     async put(vm, lunText, body) {
-      const { driver, machine, setDiskFault } = requireDriver(vm, machines);
+      const { driver, machine } = requireMachine(vm, machines);
       const lun = requireDisk(machine, lunText);
       const { ttlSeconds: ttl, ...fault } = parseFault(diskFaultSchema, body ?? {});
       const state = driver.state(machine);
@@ -112,6 +114,7 @@ export function createDiskFaults(options: {
           `${vm.name} is ${state}; its disks can be struck while it runs.`,
         );
       }
+      await requirePossible(driver, machine, fault);
       const record: DiskFaultRecord = {
         vmId: vm.guid,
         lun,
@@ -123,7 +126,7 @@ export function createDiskFaults(options: {
       save([...records, record]);
       armEnd(record);
       try {
-        await setDiskFault(machine, lun, fault);
+        await driver.setDiskFault(machine, lun, fault);
       } catch (error) {
         // Whatever of it took effect is lifted; should that fail, too, the record stays for its time, or for a DELETE.
         await lift(record).catch(() => undefined);
@@ -133,8 +136,16 @@ export function createDiskFaults(options: {
       return describe(vm, record);
     },
 
+    async show(vm, lunText) {
+      const { driver, machine } = requireMachine(vm, machines);
+      const key = { vmId: vm.guid, lun: requireDisk(machine, lunText) };
+      const record = records.find((other) => keyOf(other) === keyOf(key));
+      const possible = await driver.possibleDiskFaults(machine);
+      return { machine: vm.name, ...key, ...possible, ...(record === undefined ? {} : { now: describe(vm, record) }) };
+    },
+
     async remove(vm, lunText) {
-      const { machine } = requireDriver(vm, machines);
+      const { machine } = requireMachine(vm, machines);
       await lift({ vmId: vm.guid, lun: requireDisk(machine, lunText) });
     },
 
@@ -166,21 +177,23 @@ function describe(vm: VirtualMachine, { lun, fault, endsAt }: DiskFaultRecord): 
   return { machine: vm.name, vmId: vm.guid, lun, ...fault, ...(endsAt === undefined ? {} : { endsAt }) };
 }
 
-function requireDriver(vm: VirtualMachine, machines: Pick<MachineRoom, 'access'>) {
+function requireMachine(vm: VirtualMachine, machines: Pick<MachineRoom, 'access'>) {
   const access = machines.access(vm);
   if (access === undefined) throw new FaultError(409, 'MachineNotReady', `${vm.name} has not been created yet.`);
-  const { driver, machine } = access;
-  if (driver.setDiskFault === undefined) {
-    throw new FaultError(
-      501,
-      'DiskFaultsNotSupported',
-      `The engine ${driver.engine} of this lab cannot make a disk fail or slow from outside; QEMU can (a new lab with ` +
-        'HADB_LAB_ENGINE=tcg, or kvm). In the guest, a device-mapper target (dm-flakey, dm-delay, dm-dust; modules are in the ' +
-        'image) under the DRBD device does it.',
-    );
-  }
-  const setDiskFault: NonNullable<MachineDriver['setDiskFault']> = driver.setDiskFault.bind(driver);
-  return { driver, machine, setDiskFault };
+  return access;
+}
+
+/** Errors: FaultError DiskFaultsNotSupported. */
+async function requirePossible(driver: MachineDriver, machine: Machine, fault: DiskFault): Promise<void> {
+  const { possible, obstacle } = await driver.possibleDiskFaults(machine);
+  if (possible.includes(nameDiskFault(fault))) return;
+  throw new FaultError(
+    501,
+    'DiskFaultsNotSupported',
+    `The engine ${driver.engine} of this lab can make of that disk: ${possible.join(', ') || 'nothing'}` +
+      `${obstacle === undefined ? '' : ` (${obstacle})`}. QEMU can do more (a new lab with HADB_LAB_ENGINE=tcg, or kvm). In ` +
+      'the guest, a device-mapper target (dm-flakey, dm-delay, dm-dust; modules are in the image) under the DRBD device does it.',
+  );
 }
 
 function requireDisk(machine: Machine, lunText: string): number {

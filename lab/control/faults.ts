@@ -264,6 +264,8 @@ export function createFaults(options: {
           return { status: 204 };
         case 'GET disks':
           return { status: 200, body: { value: disks.list() } };
+        case 'GET disks/id/action':
+          return { status: 200, body: await disks.show(findMachine(id ?? ''), action ?? '') };
         case 'PUT disks/id/action':
           return { status: 200, body: await disks.put(findMachine(id ?? ''), action ?? '', body) };
         case 'DELETE disks/id/action':

@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startOwnedProcess } from '../../processes/owned-process';
 import type { EngineName } from '../../settings';
-import type { DiskFault, Machine, MachineDriver, MachineState } from '../model';
+import type { DiskFault, Machine, MachineDriver, MachineState, PossibleDiskFaults } from '../model';
 import { beginBootConsole, consoleLogFile, readBootConsole, readConsoleTail } from './console';
+import { mendDisks } from './failing-disk';
 import { isSessionPaused, isSessionRunning, killSession, signalSession } from './session';
 import { STOPPING_MARK, renderSupervisor, type SupervisedCommand } from './supervisor';
 
@@ -18,8 +19,9 @@ export interface Engine {
   command(machine: Machine): SupervisedCommand;
   /** Asks the guest for an ordered shutdown, as a press of the power button does. */
   pressPowerButton(machine: Machine): Promise<void>;
-  /** Only of engines that can. */
-  setDiskFault?: (machine: Machine, lun: number, fault: DiskFault | undefined) => Promise<void>;
+  possibleDiskFaults(machine: Machine): Promise<PossibleDiskFaults>;
+  /** A fault is a possible one. */
+  setDiskFault(machine: Machine, lun: number, fault: DiskFault | undefined): Promise<void>;
 }
 
 export class MachineError extends Error {
@@ -64,7 +66,7 @@ export function createProcessDriver(engine: Engine): MachineDriver {
     },
 
     async stop(machine, how, graceMs) {
-      if (driver.state(machine) === 'stopped') return;
+      if (driver.state(machine) === 'stopped') return mendDisks(machine.directory);
       // Without the mark, a guest that is just rebooting would be started again.
       writeFileSync(join(machine.directory, STOPPING_MARK), '');
       if (how === 'graceful') {
@@ -73,6 +75,7 @@ export function createProcessDriver(engine: Engine): MachineDriver {
         await waitUntil(() => driver.state(machine) === 'stopped', graceMs);
       }
       await killSession(recordFile(machine));
+      await mendDisks(machine.directory);
     },
 
     async reset(machine) {
@@ -112,16 +115,15 @@ export function createProcessDriver(engine: Engine): MachineDriver {
         `${machine.name} ${what} its provisioning was complete. Last lines of ${consoleLogFile(machine)}:\n${readConsoleTail(machine)}`,
       );
     },
-  };
-  const { setDiskFault } = engine;
-  if (setDiskFault === undefined) return driver;
-  return {
-    ...driver,
+
+    possibleDiskFaults: (machine) => engine.possibleDiskFaults(machine),
+
     async setDiskFault(machine, lun, fault) {
       requireRunning(machine);
-      await setDiskFault(machine, lun, fault);
+      await engine.setDiskFault(machine, lun, fault);
     },
   };
+  return driver;
 }
 
 /** A machine that ends by itself at this very moment has no button any more; any other failure is one. */

@@ -37,6 +37,7 @@ export function createQemuDriver(accelerator: Accelerator, kernelOf: (machine: M
       const qmp = await connectQmp(machine.directory, QMP_SOCKET);
       await qmp.command('system_powerdown').finally(() => qmp.close());
     },
+    possibleDiskFaults: async () => ({ possible: ['read-errors', 'write-errors', 'slow'] }),
     setDiskFault,
   });
 }

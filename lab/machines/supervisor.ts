@@ -1,3 +1,4 @@
+import { renderMending } from './failing-disk';
 import { CONSOLE_LIMIT_BYTES, KERNEL_START } from './console';
 
 /** The guest asked for a new start: an orderly or forced reboot, SysRq-b, or the software watchdog. A panic says none of them. */
@@ -35,7 +36,7 @@ while :; do
   start=$(wc -c <console.log)
   echo "${KERNEL_START} $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   rm -rf uml qmp.sock
-  # Job control gives the kernel a process group: only then does user-mode Linux stay in this session.
+${renderMending().replaceAll(/^(?=.)/gm, '  ')}  # Job control gives the kernel a process group: only then does user-mode Linux stay in this session.
   set -m
   setpriv --pdeathsig KILL ${command.map(quote).join(' ')} </dev/null &
   kernel=$!

@@ -3,6 +3,7 @@ import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Machine, MachineDriver } from '../model';
+import { findWriteFailures, setWriteFailure } from './failing-disk';
 import { createProcessDriver } from './machine-process';
 import type { SupervisedCommand } from './supervisor';
 
@@ -22,6 +23,8 @@ export function createUmlDriver(kernelOf: (machine: Machine) => string): Machine
     command: (machine) =>
       renderUmlCommand(machine, kernelOf(machine), { cpus: readAllowedCpus(), memory: memoryDirectory(machine) }),
     pressPowerButton,
+    possibleDiskFaults: findWriteFailures,
+    setDiskFault: setWriteFailure,
   });
 }
 

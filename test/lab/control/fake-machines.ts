@@ -37,7 +37,7 @@ export function createFakeMachines(
     bootMs?: number;
     neverReports?: boolean;
     images?: readonly LabImageName[];
-    /** An engine that can make disks fail (QEMU's emulation) instead of one that cannot (user-mode Linux). */
+    /** An engine that can make disks fail or slow (QEMU's emulation) instead of one that cannot here (user-mode Linux, not as root). */
     diskFaults?: boolean;
   } = {},
 ): FakeMachines {
@@ -59,12 +59,15 @@ export function createFakeMachines(
 
   const driver: MachineDriver = {
     engine: options.diskFaults === true ? 'tcg' : 'uml',
-    ...(options.diskFaults === true && {
-      async setDiskFault(machine, lun, fault) {
-        if (monitorBroken) throw new Error('QEMU does not answer');
-        calls.push(`disk ${lun} of ${machine.name} ${fault === undefined ? 'sound' : JSON.stringify(fault)}`);
-      },
-    }),
+    async possibleDiskFaults() {
+      return options.diskFaults === true
+        ? { possible: ['read-errors', 'write-errors', 'slow'] }
+        : { possible: [], obstacle: 'chattr is not permitted' };
+    },
+    async setDiskFault(machine, lun, fault) {
+      if (monitorBroken) throw new Error('QEMU does not answer');
+      calls.push(`disk ${lun} of ${machine.name} ${fault === undefined ? 'sound' : JSON.stringify(fault)}`);
+    },
     async start(machine) {
       if (read(machine).state !== 'stopped') return;
       for (const disk of [machine.osDisk, machine.provisioningDisk, ...machine.dataDisks.map((data) => data.file)]) {

@@ -91,6 +91,14 @@ describe('disk faults on an engine that can', () => {
     expect(lab.machines.calls).toEqual([]);
   });
 
+  it('are told with what else could be done to that disk', async () => {
+    await fault('PUT', '/disks/hadb01/0', slow);
+
+    const { body } = await fault('GET', '/disks/hadb01/0');
+
+    expect(body).toMatchObject({ possible: ['read-errors', 'write-errors', 'slow'], now: { lun: 0, ...slow } });
+  });
+
   it('strike a running machine only, and end with it', async () => {
     await fault('PUT', '/disks/hadb01/0', failing);
     await fault('POST', '/machines/hadb01/kill');
@@ -201,6 +209,7 @@ describe('the faults endpoint', () => {
     ['PUT', '/arm/x', { path: '(', action: { kind: 'delay', ms: 1 } }, 400, 'InvalidFault'],
     ['PUT', '/arm/x', { action: { kind: 'explode' } }, 400, 'InvalidFault'],
     ['PUT', '/disks/none/0', {}, 404, 'MachineNotFound'],
+    ['GET', '/disks/hadb01/7', undefined, 404, 'DiskNotFound'],
     ['GET', '/nothing', undefined, 404, 'UnknownFault'],
   ])('refuses %s %s', async (method, path, body, status, code) => {
     const answer = await fault(method, path, body);
@@ -208,15 +217,24 @@ describe('the faults endpoint', () => {
     expect([answer.status, answer.error.code]).toEqual([status, code]);
   });
 
-  it.each(['PUT', 'DELETE'])('names the engine that cannot make a disk fail: %s', async (method) => {
-    const body = method === 'PUT' ? { kind: 'failing', operations: 'write' } : undefined;
-    const answer = await fault(method, '/disks/hadb01/0', body);
+  it('tells what can be done to a disk here, and why no more', async () => {
+    const { status, body } = await fault('GET', '/disks/hadb01/0');
 
-    expect(answer.status).toBe(501);
-    expect(answer.error).toMatchObject({
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ machine: 'hadb01', lun: 0, possible: [], obstacle: 'chattr is not permitted' });
+    expect(body).not.toHaveProperty('now');
+  });
+
+  it('names the engine that cannot make a disk fail, and why; such a disk has nothing to end', async () => {
+    const put = await fault('PUT', '/disks/hadb01/0', { kind: 'failing', operations: 'write' });
+
+    expect(put.status).toBe(501);
+    expect(put.error).toMatchObject({
       code: 'DiskFaultsNotSupported',
-      message: expect.stringMatching(/^The engine uml .*HADB_LAB_ENGINE=tcg/),
+      message: expect.stringMatching(/^The engine uml .* nothing \(chattr is not permitted\).*HADB_LAB_ENGINE=tcg/),
     });
+    expect((await fault('GET', '/disks')).body).toEqual({ value: [] });
+    expect((await fault('DELETE', '/disks/hadb01/0')).status).toBe(204);
   });
 
   describe('of the ARM endpoint', () => {

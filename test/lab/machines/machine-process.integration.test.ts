@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { consoleLogFile } from '../../../lab/machines/console';
+import { findWriteFailures, setWriteFailure } from '../../../lab/machines/failing-disk';
 import { createProcessDriver, MachineError } from '../../../lab/machines/machine-process';
 import type { SupervisedCommand } from '../../../lab/machines/supervisor';
 import type { Machine, MachineDriver } from '../../../lab/model';
@@ -29,6 +30,8 @@ const driverOf = (command: SupervisedCommand, pressPowerButton: () => void = () 
     firstLineTimeoutMs: 5000,
     command: () => command,
     pressPowerButton: async () => pressPowerButton(),
+    possibleDiskFaults: findWriteFailures,
+    setDiskFault: setWriteFailure,
   });
 
 describe('a machine as processes', () => {
