@@ -83,11 +83,7 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies, answe
     ): Promise<StepOutcome & { at: number; serving: string }> {
       const servingIn = (looks: readonly Look[]) =>
         looks.find(
-          ({ name, seen }) =>
-            seen !== undefined &&
-            servesOn(seen.cluster, name) &&
-            seen.runtime.serverAnswers &&
-            !(name === step.node && seen.runtime.serverPid === step.pid),
+          (look) => answersAsPrimary(look) && !(look.name === step.node && look.seen?.runtime.serverPid === step.pid),
         );
       const looks = await waitUntil(step, {
         waitingFor: 'a server that answers again',
@@ -109,10 +105,7 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies, answe
     ): Promise<StepOutcome & { at: number; serving: string }> {
       const servingIn = (looks: readonly Look[]) => {
         const away = looks.find(({ name }) => name === step.node)?.seen?.runtime.drbd;
-        if (away === undefined || away.disk === 'UpToDate') return undefined;
-        return looks.find(
-          ({ name, seen }) => seen !== undefined && servesOn(seen.cluster, name) && seen.runtime.serverAnswers,
-        );
+        return away === undefined || away.disk === 'UpToDate' ? undefined : looks.find(answersAsPrimary);
       };
       const looks = await waitUntil(step, {
         waitingFor: 'a server that answers without that disk',
@@ -124,6 +117,37 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies, answe
       });
       const serving = servingIn(looks)?.name ?? step.node;
       return { result: 'unchanged', observed: describeLooks(looks), at: Date.now(), serving };
+    },
+
+    /**
+     * Waits until the other node serves: Pacemaker moves the database to the node that has a disk once a monitor of DRBD has told it. Where it has not moved after
+     * `holdSeconds`, and `node` serves, it stays. Errors: NotReady, when nobody serves `withinSeconds` later.
+     */
+    async awaitLeftDiskless(
+      step: NodeStep & { holdSeconds: number; withinSeconds: number },
+    ): Promise<StepOutcome & { at: number; serving: string }> {
+      const from = Date.now();
+      const { peer } = pairOf(step, step.node);
+      const servingIn = (looks: readonly Look[]) => {
+        const serving = looks.find(answersAsPrimary)?.name;
+        return serving === peer.name || Date.now() - from >= step.holdSeconds * 1000 ? serving : undefined;
+      };
+      const looks = await waitUntil(step, {
+        waitingFor: `the database on ${peer.name}, or ${step.holdSeconds} s in which it stays`,
+        limitMs: (step.holdSeconds + step.withinSeconds) * 1000,
+        intervalMs: HOLD_INTERVAL_MS,
+        observe: () => lookAtBoth(step),
+        isDone: (seen) => servingIn(seen) !== undefined,
+        describe: describeLooks,
+        whatNow: 'Look at "drbdadm status r0" on both nodes, and at "crm_mon -1 -r".',
+      });
+      const serving = servingIn(looks) ?? step.node;
+      const waited = `${((Date.now() - from) / 1000).toFixed(1)} s`;
+      const what =
+        serving === peer.name
+          ? `the database moved to ${serving}, which has a disk, after ${waited}`
+          : `the database stayed on ${serving} for ${waited}`;
+      return { result: 'unchanged', observed: `${what}; ${describeLooks(looks)}`, at: Date.now(), serving };
     },
 
     /**
@@ -329,6 +353,9 @@ async function holdFor(
     await sleep(Math.min(HOLD_INTERVAL_MS, until - now));
   }
 }
+
+const answersAsPrimary = ({ name, seen }: Look): boolean =>
+  seen !== undefined && servesOn(seen.cluster, name) && seen.runtime.serverAnswers;
 
 const primariesIn = (looks: readonly Look[]): string[] =>
   looks.filter(({ seen }) => seen?.runtime.drbd.role === 'Primary').map(({ name }) => name);

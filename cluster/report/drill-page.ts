@@ -351,6 +351,7 @@ const MOMENTS: readonly [string, string][] = [
   ['alone', 'the primary was seen to go on alone'],
   ['one-survivor', 'one node was left, the other one off'],
   ['served-diskless', 'the database was served with the copy that is left'],
+  ['left-diskless', 'the node that has a disk had had the time to take over'],
   ['start', 'the machine was started again'],
   ['standby-off', 'the node left standby'],
   ['clear-move', 'the constraint of the move was taken back'],

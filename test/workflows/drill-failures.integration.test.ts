@@ -16,6 +16,7 @@ const OUTCOMES = [
   'awaitPrimary',
   'awaitServedAgain',
   'awaitServedDiskless',
+  'awaitLeftDiskless',
   'awaitSurvivor',
   'awaitOneSurvivor',
   'awaitNothingMoves',

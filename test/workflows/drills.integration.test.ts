@@ -93,7 +93,16 @@ describe('a drill', () => {
       'network-loss',
       ['readFaultTarget/hadb01', 'injectFault/hadb02', 'injectFault/hadb01', 'awaitNothingMoves/hadb01'],
     ],
-    ['disk-error', ['readFaultTarget/hadb01', 'injectFault/hadb01', 'awaitServedDiskless/hadb01', 'endFault/hadb01']],
+    [
+      'disk-error',
+      [
+        'readFaultTarget/hadb01',
+        'injectFault/hadb01',
+        'awaitServedDiskless/hadb01',
+        'awaitLeftDiskless/hadb01',
+        'endFault/hadb01',
+      ],
+    ],
     [
       'fence-loss',
       [

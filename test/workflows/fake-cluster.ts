@@ -70,6 +70,10 @@ export function createFakeCluster(): FakeCluster {
     readFaultTarget: ({ node = '' }) => ({ vmId: `vm-${node}`, bootId: 'boot', pid: 100, at: Date.now() }),
     awaitServedAgain: ({ node = '' }) => ({ at: Date.now(), serving: node }),
     awaitServedDiskless: ({ node = '' }) => ({ at: Date.now(), serving: node }),
+    awaitLeftDiskless: ({ node = '' }) => {
+      cluster.primary = other(node);
+      return { at: Date.now(), serving: cluster.primary };
+    },
     awaitSurvivor: () => ({ at: Date.now(), pid: 100 }),
     freezeNode: ({ node = '' }) => {
       cluster.frozen.add(node);

@@ -12,7 +12,7 @@ import { breakNode, cutPower, cutPowerOfSurvivor, mendNode, seeServer, seeTarget
 
 /** Faults after which a cluster may need a person: never made by a schedule. */
 
-/** The primary goes on with the other node's copy, or hands over. Where nobody can have a disk fail, DRBD lets go of it as if it had; which it was, the step tells. */
+/** The primary goes on with the other node's copy until Pacemaker moves the database to that node. Where nobody can have a disk fail, DRBD lets go of it as if it had; which it was, the step tells. */
 export function diskError(): Fault {
   const detach = ({ run }: Pick<Stage, 'run'>): LastingFault => ({
     fault: 'disk-detach',
@@ -25,13 +25,20 @@ export function diskError(): Fault {
       const sentence =
         'Have the primary lose its data disk: by failing writes, or, where no engine can, by drbdadm detach --force';
       await breakNode(stage, primary, sentence, detach(stage));
-      const seen = await inPhase(stage, 'observe', () =>
-        run.step(
+      const withinSeconds = waitSeconds(stage, 'hard');
+      const { holdSeconds } = faultTimingOf(run);
+      const seen = await inPhase(stage, 'observe', async () => {
+        await run.step(
           { id: id('served-diskless'), node: primary },
           'Wait until the database is served with the copy that is left',
-          (step) => client.awaitServedDiskless({ ...step, node: primary, withinSeconds: waitSeconds(stage, 'hard') }),
-        ),
-      );
+          (step) => client.awaitServedDiskless({ ...step, node: primary, withinSeconds }),
+        );
+        return run.step(
+          { id: id('left-diskless'), node: primary },
+          'Give Pacemaker the time to move the database to the node that has a disk',
+          (step) => client.awaitLeftDiskless({ ...step, node: primary, holdSeconds, withinSeconds }),
+        );
+      });
       return { at: seen.at, serving: seen.serving };
     },
     repair: (stage) => mendNode(stage, stage.primary, 'Attach the data disk again, if it is still away', detach(stage)),

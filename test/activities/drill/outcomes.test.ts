@@ -56,6 +56,53 @@ describe('served again after the server was broken', () => {
   });
 });
 
+describe('a primary without its disk', () => {
+  const DISKLESS = { disk: 'Diskless' } as const;
+  const served = () => outcomes().awaitServedDiskless({ ...step('hadb01', 'served-diskless'), withinSeconds: 0 });
+  const left = (holdSeconds: number) =>
+    outcomes().awaitLeftDiskless({ ...step('hadb01', 'left-diskless'), holdSeconds, withinSeconds: 0 });
+  const moveAway = () => {
+    Object.assign(pair.hadb01, { crmMon: MOVED, pid: undefined, drbd: { role: 'Secondary', ...DISKLESS } });
+    Object.assign(pair.hadb02, { crmMon: MOVED, pid: 200, serves: true, drbd: { peerDisk: 'Diskless' } });
+  };
+
+  it('is not waited for any longer once it serves without it', async () => {
+    expect(await codeOf(served)).toBe('NotReady');
+
+    pair.hadb01.drbd = DISKLESS;
+
+    expect(await runActivity(served)).toMatchObject({ serving: 'hadb01' });
+  });
+
+  it('has lost the database once the other node serves', async () => {
+    pair.hadb01.drbd = DISKLESS;
+    const leaving = runActivity(() => left(30));
+    await sleep(100);
+    moveAway();
+
+    expect(await leaving).toMatchObject({
+      serving: 'hadb02',
+      observed: expect.stringMatching(/^the database moved to hadb02, which has a disk, after \d+\.\d s; /),
+    });
+  });
+
+  it('keeps the database where nothing moves it in that time', async () => {
+    pair.hadb01.drbd = DISKLESS;
+
+    expect(await runActivity(() => left(0))).toMatchObject({
+      serving: 'hadb01',
+      observed: expect.stringContaining('the database stayed on hadb01'),
+    });
+  });
+
+  it('is not the end where nobody serves', async () => {
+    moveAway();
+    pair.hadb02.serves = false;
+
+    expect(await codeOf(() => left(0))).toBe('NotReady');
+  });
+});
+
 describe('a node that is slow', () => {
   const ANSWER_MS = 50;
   /** Each look at hadb01 takes as long as said, one after the other, the last of them for ever after. */
