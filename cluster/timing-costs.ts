@@ -84,6 +84,12 @@ export function timingCosts({ corosync, drbd, pacemaker, server, balancer, budge
       shorten: 'no: it must outlast the handler, or a failover is given up in its middle',
     },
     {
+      what: "interval of DRBD's monitor on the primary",
+      value: inSeconds(pacemaker.drbd.promotedIntervalSeconds),
+      cost: 'nothing of its own: a primary that has lost its disk serves on with the copy of the other node until then, and is moved there after it',
+      shorten: 'is no field: the move would come sooner, and be as long',
+    },
+    {
       what: "interval of the database's monitor",
       value: inSeconds(pacemaker.server.monitorIntervalSeconds),
       cost: 'half of it on average, all of it at most, where the server alone dies or hangs',
