@@ -14,20 +14,20 @@ import type { WriterProcesses } from './writer-process';
 
 export interface RoleSamplerDependencies extends AzureDependencies {
   sessions: NodeSessions;
-  writers: Pick<WriterProcesses, 'directory' | 'isRunning' | 'read'>;
+  writers: Pick<WriterProcesses, 'directory' | 'isInUse' | 'read'>;
 }
 
 /** `askMs`: a node that does not answer within it is out of hearing. */
 const PACE = { intervalMs: 1000, askMs: 2500 };
 
-/** The audit of the roles: kept beside the ledger of the writer, and for as long as that writes. */
+/** The audit of the roles: kept beside the ledger of the writer, and until that is stopped. */
 export function createRoleSamplerActivities(dependencies: RoleSamplerDependencies, pace = PACE) {
   const { writers } = dependencies;
   const fileOf = (drill: string) => join(writers.directory(drill), 'roles.jsonl');
   return {
     /**
-     * Asks both nodes for their role about once a second, half a second apart, until the writer of the drill is ended. A worker that dies leaves a gap, which the next try
-     * does not close.
+     * Asks both nodes for their role about once a second, half a second apart, until the writer of the drill is stopped; one that was killed does not end it. A worker that
+     * dies leaves a gap, which the next try does not close.
      */
     async sampleRoles(step: DrillStep): Promise<StepOutcome> {
       mkdirSync(writers.directory(step.drill), { recursive: true, mode: 0o700 });
@@ -36,7 +36,7 @@ export function createRoleSamplerActivities(dependencies: RoleSamplerDependencie
       const sampleOne = async (node: string, delayMs: number): Promise<number> => {
         await sleep(delayMs);
         for (let count = 0; ; count += 1) {
-          if (ended || !writers.isRunning(step.drill)) return count;
+          if (ended || !writers.isInUse(step.drill)) return count;
           const due = Date.now() + pace.intervalMs;
           const sample = await ask(dependencies, step, node, pace.askMs);
           appendFileSync(file, formatSample(sample));
@@ -56,13 +56,19 @@ export function createRoleSamplerActivities(dependencies: RoleSamplerDependencie
     },
 
     /**
-     * Whether there were ever two primaries, from a time until the last line of the writer's ledger, both by the clock of this machine. A check that does
-     * not hold is an answer, not an error.
+     * Whether there were ever two primaries, from a time until the last line of the writer's ledger, or the last sample where the writer was killed before
+     * it, all by the clock of this machine. A check that does not hold is an answer, not an error.
      */
     async judgeRoles(step: DrillStep & { from: number }): Promise<StepOutcome & { checks: VerdictCheck[] }> {
       const file = fileOf(step.drill);
       const samples = existsSync(file) ? parseSamples(readFileSync(file, 'utf8')) : [];
-      const to = Math.max(step.from, ...(writers.read(step.drill) ?? []).map(({ at }) => at));
+      const written = writers.read(step.drill) ?? [];
+      const isClosed = written.some(({ kind }) => kind === 'end');
+      const to = Math.max(
+        step.from,
+        ...written.map(({ at }) => at),
+        ...(isClosed ? [] : samples.map((sample) => sample.to)),
+      );
       const [first, second] = step.specification.nodes;
       const checks = judgeRoles(samples, { nodes: [first.name, second.name], from: step.from, to });
       return {

@@ -37,12 +37,19 @@ const STEADY = 20 * PACE.writers.length;
 /** What a list in a result is cut to, beside its count: all of it is in the ledger. */
 const MOST_LISTED = 100;
 
+interface SeenWriter {
+  all: LedgerCounts;
+  isSteady: boolean;
+  /** It has ended without having been answered steadily. */
+  isGone: boolean;
+}
+
 export function createWriterActivities(dependencies: WriterDependencies) {
   const { writers } = dependencies;
   const counts = (drill: string): LedgerCounts => countEntries(writers.read(drill) ?? []);
 
-  const awaitSteady = async (step: DrillStep, since: number, limitSeconds: number): Promise<LedgerCounts> => {
-    const { all } = await waitUntil(
+  const awaitSteady = (step: DrillStep, since: number, limitSeconds: number): Promise<SeenWriter> =>
+    waitUntil(
       { ...step, node: 'the writer' },
       {
         waitingFor: `${STEADY} acknowledged writes in a row`,
@@ -50,21 +57,15 @@ export function createWriterActivities(dependencies: WriterDependencies) {
         observe: async () => {
           const isRunning = writers.isRunning(step.drill);
           const entries = writers.read(step.drill) ?? [];
-          const seen = {
-            all: countEntries(entries),
-            // A fault that no client has noticed interrupts no row: only what came after it counts.
-            isSteady: countEntries(entries.filter(({ at }) => at >= since)).consecutive >= STEADY,
-          };
-          if (!isRunning && !seen.isSteady) throw gone(step.drill, seen.all);
-          return seen;
+          // A fault that no client has noticed interrupts no row: only what came after it counts.
+          const isSteady = countEntries(entries.filter(({ at }) => at >= since)).consecutive >= STEADY;
+          return { all: countEntries(entries), isSteady, isGone: !isRunning && !isSteady };
         },
-        isDone: ({ isSteady }) => isSteady,
+        isDone: ({ isSteady, isGone }) => isSteady || isGone,
         describe: ({ all: seen }) => describeCounts(seen),
         whatNow: 'Look whether the database answers through the load balancer, and at what the writer noted.',
       },
     );
-    return all;
-  };
 
   return {
     /** Starts the writer or finds it again, and waits until it writes steadily. Errors: NotReady, AssertionFailed. */
@@ -76,7 +77,8 @@ export function createWriterActivities(dependencies: WriterDependencies) {
         insert: `INSERT INTO ${ledgerTable(step.specification)} (drill, writer, seq) VALUES (?, ?, ?)`,
         options: { drill: step.drill, lifetimeMs: LIFETIME_MS, ...PACE },
       });
-      const seen = await awaitSteady(step, 0, 60);
+      const { all: seen, isGone } = await awaitSteady(step, 0, 60);
+      if (isGone) throw gone(step.drill, seen);
       return {
         result: started === 'now' ? 'changed' : 'changedEarlier',
         observed: started === 'now' ? 'no writer ran' : 'the writer runs already',
@@ -100,10 +102,14 @@ export function createWriterActivities(dependencies: WriterDependencies) {
       };
     },
 
-    /** Waits until the writer is answered steadily again, all of it after `since` (ms since the epoch). */
+    /**
+     * Waits until the writer is answered steadily again, all of it after `since` (ms since the epoch). One that was killed is not waited for: the pair is
+     * to be put right all the same, and the verdict cannot be better than unknown. Errors: NotReady.
+     */
     async awaitWriterSteady(step: DrillStep & { since: number; withinSeconds: number }): Promise<StepOutcome> {
-      const seen = await awaitSteady(step, step.since, step.withinSeconds);
-      return { result: 'unchanged', observed: describeCounts(seen) };
+      const { all, isGone } = await awaitSteady(step, step.since, step.withinSeconds);
+      const why = isGone ? 'the client has ended before it was answered steadily, so that nothing is proved: ' : '';
+      return { result: 'unchanged', observed: `${why}${describeCounts(all)}` };
     },
 
     /** `at` is now, by the clock that the ledger is kept with. */

@@ -20,6 +20,8 @@ export interface WriterProcesses {
   /** Undefined when this machine has no ledger of the drill. */
   read(drill: string): LedgerEntry[] | undefined;
   isRunning(drill: string): boolean;
+  /** Started here and not stopped yet, whether its process lives or was killed. */
+  isInUse(drill: string): boolean;
   /** Asks it to end and waits for its last attempts; kills it after `graceMs`. Repeating it is fine. */
   stop(drill: string, graceMs: number): Promise<void>;
   /** Drills of the cluster whose writer runs, as their directories are called. */
@@ -76,6 +78,8 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
     },
 
     isRunning: (drill) => findOwnedProcess(filesOf(drill).record) !== undefined,
+
+    isInUse: (drill) => existsSync(filesOf(drill).record),
 
     stop: (drill, graceMs) => stopOwnedProcess(filesOf(drill).record, { graceMs }),
 

@@ -35,7 +35,7 @@ export interface Result {
   verdict: {
     passed: boolean;
     summary: string;
-    checks: { name: string; passed: boolean; notRun?: boolean; detail: string }[];
+    checks: { name: string; passed: boolean; unknown?: boolean; notRun?: boolean; detail: string }[];
   } | null;
 }
 

@@ -37,15 +37,15 @@ function sampled({ peer, power = 'running', looks = 40 }: { peer: () => string; 
     instanceView: { statuses: [{ code: `PowerState/${power}` }] },
   };
   const arm = { compute: { virtualMachines: { get: async () => machine } } } as unknown as ArmClients;
-  const writers = { directory: () => directory, isRunning: () => (left -= 1) > 0, read: () => ledger };
+  const writers = { directory: () => directory, isInUse: () => (left -= 1) > 0, read: () => ledger };
   const activities = createRoleSamplerActivities(
     { sessions, arm, secrets: createModelPair().secrets, writers },
     { intervalMs: 20, askMs: 200 },
   );
   return {
     run: () => runActivity(() => activities.sampleRoles({ ...step('hadb01', 'roles'), drill: DRILL })),
-    judge: (from: number, to: number) => {
-      ledger.push({ kind: 'end', at: to });
+    judge: (from: number, to: number, { isKilled = false } = {}) => {
+      ledger.push(isKilled ? { kind: 'lag', at: to, ms: 200 } : { kind: 'end', at: to });
       return runActivity(() => activities.judgeRoles({ ...step('hadb01', 'roles'), drill: DRILL, from }));
     },
     samples: () => parseSamples(readFileSync(join(directory, 'roles.jsonl'), 'utf8')),
@@ -77,6 +77,18 @@ describe('the roles of a drill', () => {
     expect((await pair.judge(from, Date.now())).checks).toMatchObject([
       { name: 'never two primaries', passed: false },
       { name: 'never two database servers', passed: true },
+    ]);
+  });
+
+  it('count beyond the last line of a client that was killed', async () => {
+    const pair = sampled({ peer: () => says('Primary') });
+
+    const from = Date.now();
+    await pair.run();
+
+    expect((await pair.judge(from, from, { isKilled: true })).checks).toMatchObject([
+      { name: 'never two primaries', passed: false, detail: expect.stringMatching(/^both nodes at /) },
+      { passed: true },
     ]);
   });
 

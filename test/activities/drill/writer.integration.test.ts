@@ -12,11 +12,12 @@ import type { SecretStore } from '../../../activities/connections/secret-store';
 import { databaseProfile, renderClient } from '../../../cluster/database/profile';
 import { ledgerTable, renderSchemaSql } from '../../../cluster/database/statements';
 import { publicHostName, secretNames } from '../../../cluster/ids';
+import { WRITER_RECORD } from '../../../cluster/report/drill-record';
 import { ClusterSpecification } from '../../../cluster/specification/specification';
 import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import type { StepContext, Verdict } from '../../../cluster/step';
 import { countEntries, startOf, type LedgerEntry } from '../../../cluster/verdict/write-ledger';
-import { findOwnedProcess } from '../../../processes/owned-process';
+import { findOwnedProcess, signalGroup } from '../../../processes/owned-process';
 import { eventually } from '../../eventually';
 import { events2 } from '../../cluster/node/script-bench';
 import { startFaultProxy, type FaultProxy } from './fault-proxy';
@@ -57,6 +58,7 @@ afterAll(async () => {
     'two-views',
     'gone',
     'killed',
+    'killed-early',
     'killed-worker',
     'read-only',
     'held-up',
@@ -377,10 +379,29 @@ describe('the writer', () => {
     await writers.stop('gone', 0);
 
     const again = inActivity(() => activities.startWriter(drill));
-    const waited = inActivity(() => activities.awaitWriterSteady({ ...drill, since: Date.now(), withinSeconds: 5 }));
 
     await expect(again).rejects.toMatchObject({ code: 'AssertionFailed' });
-    await expect(waited).rejects.toMatchObject({ code: 'AssertionFailed' });
+  });
+
+  it('that was killed right after the fault is not waited for: the pair is put right, and the verdict unknown', async () => {
+    const { writers, ...rest } = dependencies();
+    const activities = createWriterActivities({ writers, ...rest });
+    const drill = { ...stepFor('writer'), drill: 'killed-early' };
+    await inActivity(() => activities.startWriter(drill));
+    const writer = findOwnedProcess(join(writers.directory('killed-early'), WRITER_RECORD));
+    if (writer !== undefined) signalGroup(writer, 'SIGKILL');
+    const faultAt = Date.now();
+
+    const waited = await inActivity(() =>
+      activities.awaitWriterSteady({ ...drill, since: faultAt, withinSeconds: 60 }),
+    );
+    const inUse = writers.isInUse('killed-early');
+    await inActivity(() => activities.stopWriter(drill));
+    const { verdict } = await inActivity(() => activities.judgeDrill({ ...drill, faultAt, limitSeconds: 60 }));
+
+    expect(waited.observed).toMatch(/^the client has ended before it was answered steadily/);
+    expect([inUse, writers.isInUse('killed-early')]).toEqual([true, false]);
+    expect(verdict).toMatchObject({ passed: false, unknown: true });
   });
 
   it('that was killed in the middle makes the verdict unknown, however well everything else looks', async () => {

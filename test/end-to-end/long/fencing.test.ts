@@ -1,6 +1,9 @@
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
+import { WRITER_RECORD } from '../../../cluster/report/drill-record';
+import { findOwnedProcessesBelow, signalGroup } from '../../../processes/owned-process';
 import type { DrillKind } from '../../../workflows/messages';
 import { changesOf, NO_CHANGE, readFingerprint } from '../end-state';
 import { createHadb, notUnchanged, resultOf } from '../hadb';
@@ -92,32 +95,61 @@ describe('fencing on a cluster that serves', () => {
   );
 });
 
+/** Starts a drill, and comes back as soon as its fault is made. */
+async function faultMade(kind: DrillKind): Promise<string> {
+  const started = await hadb.succeed(['drill', kind, hadb.specificationFile, '--json', '--on-failure', 'fail']);
+  const workflow = started.lines.find(({ type }) => type === 'run')?.['workflowId'] as string;
+  const deadline = Date.now() + 3 * MINUTES;
+  for (;;) {
+    const steps = (await hadb.progress(workflow))?.steps ?? [];
+    if (steps.some(({ chapter, outcome }) => chapter === 'Inject' && outcome?.result === 'changed')) return workflow;
+    if (Date.now() > deadline) throw new Error(`${kind} has made no fault: ${JSON.stringify(steps.at(-1))}`);
+    await sleep(50);
+  }
+}
+
+const rolesAndCopies = async (): Promise<string[]> => {
+  const seen = await Promise.all(
+    hadb.specification.nodes.map(async ({ name }) => {
+      const node = await hadb.node(name);
+      const { stdout } = await node.read('drbdadm role r0; drbdadm dstate r0', { timeoutMs: 20_000 });
+      return stdout.trim().replaceAll('\n', ' ');
+    }),
+  );
+  return seen.sort();
+};
+const WHOLE = ['Primary/Secondary UpToDate/UpToDate', 'Secondary/Primary UpToDate/UpToDate'];
+
+describe('a drill whose client is killed right after its fault', () => {
+  it(
+    'is unknown, and leaves a whole pair',
+    async () => {
+      const workflow = await faultMade('database-kill');
+      const drills = join(hadb.directory, 'drills');
+      const writers = findOwnedProcessesBelow(drills, WRITER_RECORD);
+      for (const writer of writers) signalGroup(writer.process, 'SIGKILL');
+
+      const drilled = await hadb.run(['watch', workflow, '--json'], { timeoutMs: PART_MS });
+      const recovered = await told(['recover']);
+
+      expect(writers).toHaveLength(1);
+      expect([drilled.code, resultOf(drilled).outcome]).toEqual([2, 'unknown']);
+      expect(resultOf(drilled).verdict?.checks.filter(({ passed, unknown }) => !passed && unknown !== true)).toEqual(
+        [],
+      );
+      expect(recovered.code).toBe(0);
+      expect(notUnchanged(recovered)).toEqual([]);
+      expect(await rolesAndCopies()).toEqual(WHOLE);
+    },
+    PART_MS,
+  );
+});
+
 describe('a drill that is terminated right after its fault', () => {
   /** Once the fault is made, nothing of the drill goes on. */
   async function terminated(kind: DrillKind): Promise<void> {
-    const started = await hadb.succeed(['drill', kind, hadb.specificationFile, '--json', '--on-failure', 'fail']);
-    const workflow = started.lines.find(({ type }) => type === 'run')?.['workflowId'] as string;
-    const deadline = Date.now() + 3 * MINUTES;
-    for (;;) {
-      const steps = (await hadb.progress(workflow))?.steps ?? [];
-      if (steps.some(({ chapter, outcome }) => chapter === 'Inject' && outcome?.result === 'changed')) break;
-      if (Date.now() > deadline) throw new Error(`${kind} has made no fault: ${JSON.stringify(steps.at(-1))}`);
-      await sleep(50);
-    }
-    await hadb.succeed(['cancel', workflow, '--terminate', '--json']);
+    await hadb.succeed(['cancel', await faultMade(kind), '--terminate', '--json']);
   }
-
-  const rolesAndCopies = async (): Promise<string[]> => {
-    const seen = await Promise.all(
-      hadb.specification.nodes.map(async ({ name }) => {
-        const node = await hadb.node(name);
-        const { stdout } = await node.read('drbdadm role r0; drbdadm dstate r0', { timeoutMs: 20_000 });
-        return stdout.trim().replaceAll('\n', ' ');
-      }),
-    );
-    return seen.sort();
-  };
-  const WHOLE = ['Primary/Secondary UpToDate/UpToDate', 'Secondary/Primary UpToDate/UpToDate'];
 
   // Off and shot; hung on its node; cut off, and shot by the other one.
   it.each<DrillKind>(['node-power-off', 'database-hang', 'network-partition'])(
@@ -154,6 +186,22 @@ describe('a drill that is terminated right after its fault', () => {
       expect(begun).not.toEqual([]);
       expect(await faults()).toEqual([]);
       expect((await told(['switchover'])).code).toBe(0);
+    },
+    PART_MS,
+  );
+
+  it(
+    'disk-error: the disk is sound again by itself, and the timer of the node attaches it',
+    async () => {
+      await terminated('disk-error');
+      const begun = await rolesAndCopies();
+      const deadline = Date.now() + 5 * MINUTES;
+      const isWhole = async () => (await rolesAndCopies()).join() === WHOLE.join();
+      while (!(await isWhole()) && Date.now() < deadline) await sleep(2000);
+
+      expect(begun.join()).toContain('Diskless');
+      expect(await rolesAndCopies()).toEqual(WHOLE);
+      expect((await told(['recover'])).code).toBe(0);
     },
     PART_MS,
   );
