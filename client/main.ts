@@ -38,6 +38,13 @@ async function main(): Promise<void> {
   if (interrupt.signal.aborted) process.exit();
 }
 
+/** Whoever reads may stop (`| head`, `| grep -q`): the rest is said to nobody, and the exit code stays that of the command. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 async function ask(question: string, signal: AbortSignal): Promise<string | undefined> {
   if (!process.stdin.isTTY) return undefined;
   const lines = createInterface({ input: process.stdin, output: process.stderr });

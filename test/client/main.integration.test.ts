@@ -32,6 +32,18 @@ it('hadb prints its help and its version', () => {
   expect(run(['--version']).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
 });
 
+it('hadb keeps its exit code, and shows no stack, when nobody reads what it prints', () => {
+  // The reader has gone before the first word is written.
+  const ended = (...words: string[]) =>
+    spawnSync('bash', ['-c', `exec 3>&1; { { "$@" 2>&3; echo "exit $?" >&3; } | true; } `, 'bash', ...words], {
+      encoding: 'utf8',
+      cwd: directory,
+    }).stdout;
+
+  expect(ended('env', ...settings(), process.execPath, HADB, '--help')).toBe('exit 0\n');
+  expect(ended('env', ...settings(), process.execPath, HADB, 'status', '--json')).toBe('exit 69\n');
+});
+
 it('hadb exits with 64 for a command that there is not, and names a near one', () => {
   expect(run(['biuld'])).toMatchObject({ status: 64, stderr: expect.stringContaining('did you mean') });
 });
