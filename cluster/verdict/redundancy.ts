@@ -19,7 +19,7 @@ export function redundancyCheck(
   const seen = milestones.find((milestone) => milestone.name === 'redundant')?.seen;
   if (seen !== undefined) {
     const [seconds, error] = [(seen.at - faultAt) / 1000, seen.errorMs / 1000];
-    const detail = `both copies were current again ${round(seconds)} s ± ${round(error)} s after the fault, by the log of ${seen.node ?? 'a node'}`;
+    const detail = `both copies were current again ${round(seconds)} s ± ${Math.ceil(seen.errorMs)} ms after the fault, by the log of ${seen.node ?? 'a node'}`;
     if (seconds + error <= limitSeconds) return { name, passed: true, detail };
     return { name, passed: false, ...(seconds - error <= limitSeconds && { unknown: true as const }), detail };
   }

@@ -28,7 +28,7 @@ describe('redundancy', () => {
     expect(redundancyCheck({ milestones: restored(61.24), faultAt: FAULT }, { limitSeconds: 900 })).toEqual({
       name: 'redundancy restored within 900 s',
       passed: true,
-      detail: 'both copies were current again 61.2 s ± 0 s after the fault, by the log of hadb01',
+      detail: 'both copies were current again 61.2 s ± 20 ms after the fault, by the log of hadb01',
     });
   });
 
