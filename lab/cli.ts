@@ -34,7 +34,8 @@ import { messageOf } from '../processes/error-message';
 /** What `hadb lab` needs of its caller. */
 export interface LabCommandContext {
   readonly process: {
-    readonly stdout: { write(text: string): unknown };
+    /** `writable` is false once nobody reads any more; that ends `--follow`, too. */
+    readonly stdout: { write(text: string): unknown; readonly writable?: boolean };
     readonly stderr: { write(text: string): unknown };
   };
   /** Aborted by Ctrl-C; ends `--follow`. */
@@ -432,7 +433,8 @@ async function print(
   const shown = text.trimEnd().split('\n').slice(-options.lines).join('\n');
   if (shown !== '') context.process.stdout.write(`${shown}\n`);
   let position = Buffer.byteLength(text);
-  while (options.follow && context.interrupt?.aborted !== true) {
+  const { stdout } = context.process;
+  while (options.follow && context.interrupt?.aborted !== true && stdout.writable !== false) {
     await sleep(250, undefined, context.interrupt === undefined ? {} : { signal: context.interrupt }).catch(
       () => undefined,
     );

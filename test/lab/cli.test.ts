@@ -97,6 +97,20 @@ describe('hadb lab', () => {
     expect(out).toBe('two\nthree\nfour\nnew\n');
   });
 
+  it('follows a log no longer than somebody reads', async () => {
+    const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
+    writeLabDocument(directory, createLabDocument(directory, 1));
+    writeFileSync(join(directory, 'control.log'), 'one\n');
+    const stdout = { writable: true, write: () => (stdout.writable = false) };
+
+    const ended = runLabCommand(['logs', 'control', '--follow'], {
+      process: { stdout, stderr: { write: () => undefined } },
+      settings: { temporalEnvironment: { HADB_STATE_DIR: stateDirectory } },
+    });
+
+    expect(await ended).toBe(0);
+  });
+
   it('shows the console of a machine by its name or its id', async () => {
     const directory = labDirectory({ stateDirectory, cacheDirectory: '' });
     const vm = virtualMachine('hadb01', '/nic');
