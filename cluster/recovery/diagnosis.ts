@@ -6,6 +6,7 @@ import {
   sortFailedActions,
   type ClusterState,
 } from '../cib/crm-mon';
+import { RESOURCES } from '../cib/cib';
 import { describeFence, fencesOf, nodesInDoubt, openFences, type Fence } from '../cib/fence-history';
 import { describeDrbd, isInSync } from '../drbd/state';
 import { assertNever } from '../errors';
@@ -55,6 +56,7 @@ export const PERSON_NEEDED = [
   'both-inconsistent',
   'no-current-copy',
   'drbd-down',
+  'drbd-banned',
   'maintenance',
   'both-standby',
   'standby-unsafe',
@@ -89,6 +91,7 @@ export function diagnose(findings: PairFindings, specification: ClusterSpecifica
     ...machineRefusals(nodes),
     ...operatorRefusals(nodes),
     ...copyRefusals(nodes),
+    ...banRefusals(nodes),
     ...fenceRefusals(nodes, { isBlocking: true }),
     ...fallRefusals(findings),
     ...standbyRefusals(nodes),
@@ -310,6 +313,24 @@ function copyRefusals(nodes: Pair): PersonNeeded[] {
         ]
       : []),
   ];
+}
+
+/**
+ * `crm_resource --ban` of the whole of DRBD, which no drill and no recovery does: without DRBD the copy never becomes current, and until then no constraint is
+ * removed. A ban of the promoted role leaves DRBD up.
+ */
+function banRefusals(nodes: Pair): PersonNeeded[] {
+  return speaking(nodes).flatMap(({ node, says: { drbd, state, constraints } }): PersonNeeded[] => {
+    const bans = constraints.filter((id) => id.startsWith('cli-ban-') && id.endsWith(`-on-${node}`));
+    if (drbd.up || bans.length === 0 || !isMember(nodes, node) || !isIdle(state)) return [];
+    return [
+      {
+        code: 'drbd-banned',
+        sentence: `r0 is not up on ${node}: somebody has banned it from there (${bans.join(', ')})`,
+        whatNow: `Ask who has, and why. When they are done: "crm_resource --clear --resource ${RESOURCES.drbdClone} --node ${node}" on either node; then recover again.`,
+      },
+    ];
+  });
 }
 
 /** By what both nodes say of themselves, or one of them of both: words of two nodes about two moments are no proof. */

@@ -233,6 +233,22 @@ describe('without a person', () => {
       },
     ],
     [
+      'a ban of the promoted role, under which DRBD is up, goes like every other constraint',
+      {
+        hadb01: { constraints: ['cli-ban-ms_drbd_mysql-on-hadb02'] },
+        hadb02: { constraints: ['cli-ban-ms_drbd_mysql-on-hadb02'] },
+      },
+      { kind: 'remove-constraints', node: 'hadb01', ids: ['cli-ban-ms_drbd_mysql-on-hadb02'] },
+    ],
+    [
+      'a node that has not started DRBD yet is waited for, whatever is banned from the other one',
+      {
+        hadb01: { drbd: ALONE, constraints: ['cli-ban-ms_drbd_mysql-on-hadb01'] },
+        hadb02: { drbd: 'down', constraints: ['cli-ban-ms_drbd_mysql-on-hadb01'] },
+      },
+      { kind: 'await-sync', node: 'hadb01' },
+    ],
+    [
       'whatever else is on its way is waited for',
       {
         hadb01: { crmMon: altered([/(<resource id="lb_mysql"[^>]*active=)"true"/, '$1"false"']) },
@@ -315,6 +331,15 @@ describe('a person is asked', () => {
       { hadb01: { drbd: 'down' }, hadb02: { drbd: 'down' } },
       'drbd-down',
       'r0 is up on neither',
+    ],
+    [
+      'when an operator has banned DRBD from a node',
+      {
+        hadb01: { drbd: ALONE, constraints: ['cli-ban-ms_drbd_mysql-on-hadb02'] },
+        hadb02: { drbd: 'down', constraints: ['cli-ban-ms_drbd_mysql-on-hadb02'] },
+      },
+      'drbd-banned',
+      'r0 is not up on hadb02: somebody has banned it from there (cli-ban-ms_drbd_mysql-on-hadb02)',
     ],
     [
       'when an operator has set maintenance',
