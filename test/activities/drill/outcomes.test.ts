@@ -137,7 +137,9 @@ describe('a node that is slow', () => {
     const { wait, looks } = slow(ANSWER_MS * 4, 0);
 
     expect(await runActivity(wait)).toMatchObject({ pid: 100 });
-    expect(looks()).toEqual({ asked: 2, most: 1 });
+    // A busy computer may make a later look late, too.
+    expect(looks().asked).toBeGreaterThan(1);
+    expect(looks().most).toBe(1);
   });
 });
 
