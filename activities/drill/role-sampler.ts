@@ -64,11 +64,8 @@ export function createRoleSamplerActivities(dependencies: RoleSamplerDependencie
       const samples = existsSync(file) ? parseSamples(readFileSync(file, 'utf8')) : [];
       const written = writers.read(step.drill) ?? [];
       const isClosed = written.some(({ kind }) => kind === 'end');
-      const to = Math.max(
-        step.from,
-        ...written.map(({ at }) => at),
-        ...(isClosed ? [] : samples.map((sample) => sample.to)),
-      );
+      const times = [...written.map(({ at }) => at), ...(isClosed ? [] : samples.map((sample) => sample.to))];
+      const to = times.reduce((last, at) => Math.max(last, at), step.from);
       const [first, second] = step.specification.nodes;
       const checks = judgeRoles(samples, { nodes: [first.name, second.name], from: step.from, to });
       return {
