@@ -101,6 +101,13 @@ export const promotedNodes = (state: ClusterState): string[] =>
 export const nodesOf = (state: ClusterState, resource: string): string[] =>
   state.resources.filter(({ id, active }) => id === resource && active).flatMap(({ nodes }) => nodes);
 
+/** Everybody is there, and nothing is under way. */
+export const isIdle = (state: ClusterState): boolean =>
+  state.available &&
+  state.quorate &&
+  state.nodes.every(({ online, pending, unclean }) => online && !pending && !unclean) &&
+  state.resources.every(({ pending }) => pending === undefined || pending === 'Monitoring');
+
 /** What is not as it is in a healthy, idle cluster, each as a sentence; empty when healthy. */
 export function clusterProblems(state: ClusterState, specification: ClusterSpecification): string[] {
   if (!state.available) return ['Pacemaker does not answer'];

@@ -1,6 +1,7 @@
 import {
   clusterProblems,
   describeFailedAction,
+  isIdle,
   mayPass,
   promotedNodes,
   sortFailedActions,
@@ -496,13 +497,6 @@ const isInStandby = (state: ClusterState, name: string): boolean =>
   state.nodes.some((node) => node.name === name && node.standby);
 
 const hasStandby = (state: ClusterState): boolean => state.nodes.some(({ standby }) => standby);
-
-/** Everybody is there, and nothing is under way. */
-const isIdle = (state: ClusterState): boolean =>
-  state.available &&
-  state.quorate &&
-  state.nodes.every(({ online, pending, unclean }) => online && !pending && !unclean) &&
-  state.resources.every(({ pending }) => pending === undefined || pending === 'Monitoring');
 
 /** Every node that Pacemaker runs on says so; nobody answers for a node that is away. */
 export function isMember(nodes: Pair, name: string): boolean {

@@ -36,6 +36,8 @@ export interface SeenNode {
   /** Whether the server answers on its socket. */
   serves: boolean;
   standby: 'on' | 'off';
+  /** Whether its CIB is that of a built cluster. */
+  built: boolean;
   /** Faults whose timer is still to run there. */
   leftFaults: string[];
 }
@@ -86,6 +88,7 @@ export function createSeenPair(): SeenPair {
     ...(name === 'hadb01' && { pid: 100 }),
     serves: name === 'hadb01',
     standby: 'off',
+    built: true,
     leftFaults: [],
   });
   const { socket } = databaseProfile(specification.database.engine);
@@ -101,6 +104,7 @@ export function createSeenPair(): SeenPair {
     if (script === renderIdentityRead()) {
       return `hostName=${name}\nmachineId=m\n${boot}vmId=${seen.vmId}\nfirstBoot=done\naddress=${ADDRESSES[name]}\n`;
     }
+    if (script.includes('echo seeded=yes')) return seen.built ? 'cib=ours\npacemaker=active\n' : 'cib=none\n';
     if (script === renderStandbyRead({ node: name })) return `${seen.standby}\n`;
     if (script === renderLeftFaultsRead()) return seen.leftFaults.map((fault) => `${fault}\n`).join('');
     if (script === renderNetworkToolsRead('rules')) return pair.tools[name];
