@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { HadbError } from '../../cluster/errors';
 import { slug } from '../../cluster/ids';
@@ -15,8 +15,11 @@ import type { WriterOrder } from './writer-main';
 
 /** The writer as a detached process of this machine, found again by the drill's name: a killed worker leaves no gap in what it measures. */
 export interface WriterProcesses {
-  /** Starts it, or finds the one that runs. Errors: AssertionFailed when one ran and is gone. */
-  start(drill: string, order: Omit<WriterOrder, 'ledgerFile'> & { cluster: string }): Promise<'now' | 'attached'>;
+  /** Starts it, or finds the one that runs; `gone` when one ran and has ended: what it did not note is unknown, and no second one is put in its place. */
+  start(
+    drill: string,
+    order: Omit<WriterOrder, 'ledgerFile'> & { cluster: string },
+  ): Promise<'now' | 'attached' | 'gone'>;
   /** Undefined when this machine has no ledger of the drill. */
   read(drill: string): LedgerEntry[] | undefined;
   isRunning(drill: string): boolean;
@@ -54,7 +57,7 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
     async start(drill, { cluster, ...order }) {
       const files = filesOf(drill);
       if (findOwnedProcess(files.record) !== undefined) return 'attached';
-      if (existsSync(files.ledger)) throw writerGone(drill, files.ledger);
+      if (existsSync(files.ledger)) return 'gone';
       if (!existsSync(program)) {
         throw new HadbError('Internal', `the writer's program ${program} does not exist`, {
           whatNow: 'build hadb: npm run build',
@@ -81,7 +84,12 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
 
     isInUse: (drill) => existsSync(filesOf(drill).record),
 
-    stop: (drill, graceMs) => stopOwnedProcess(filesOf(drill).record, { graceMs }),
+    async stop(drill, graceMs) {
+      const { record, order } = filesOf(drill);
+      await stopOwnedProcess(record, { graceMs });
+      // It holds a password, and who was killed early has not removed it.
+      rmSync(order, { force: true });
+    },
 
     running: (cluster) =>
       findOwnedProcessesBelow(directory, WRITER_RECORD)
@@ -95,15 +103,4 @@ export function createWriterProcesses({ directory, program }: WriterProcessOptio
 
     directory: (drill) => filesOf(drill).own,
   };
-}
-
-function writerGone(drill: string, ledger: string): HadbError {
-  return new HadbError(
-    'AssertionFailed',
-    `the writer of drill ${drill} ran and is gone: what it did not note is unknown`,
-    {
-      observed: ledger,
-      whatNow: 'decide "abort"; the cluster is put right, and the drill can be started anew',
-    },
-  );
 }

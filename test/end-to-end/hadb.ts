@@ -13,7 +13,7 @@ import { createNodeSessions } from '../../activities/connections/ssh-sessions';
 import { ClusterSpecification } from '../../cluster/specification/specification';
 import type { ClusterSpecificationInput } from '../../cluster/specification/specification';
 import type { Progress, StepOutcome } from '../../cluster/step';
-import { stopOwnedProcess } from '../../processes/owned-process';
+import { findOwnedProcess, stopOwnedProcess } from '../../processes/owned-process';
 import { progressQuery } from '../../workflows/messages';
 import { endWithThisProcess } from './process-keeper';
 
@@ -49,6 +49,13 @@ export interface Piece {
 
 export type Killable = 'worker' | 'temporal' | 'control';
 
+/** Where each piece's process is written down, in the state directory. */
+const RECORDS: Record<Killable, string> = {
+  worker: 'worker/process.json',
+  temporal: 'temporal/process.json',
+  control: 'lab/control-process.json',
+};
+
 export interface Hadb {
   directory: string;
   specificationFile: string;
@@ -58,7 +65,7 @@ export interface Hadb {
   succeed(args: readonly string[], options?: { timeoutMs?: number }): Promise<CommandOutcome>;
   pieces(): Promise<Piece[]>;
   /** SIGKILL to the piece's process alone, by its id. */
-  kill(name: Killable): Promise<void>;
+  kill(name: Killable): void;
   progress(workflowId: string): Promise<Progress | undefined>;
   node(name: string): Promise<NodeSession>;
   close(): Promise<void>;
@@ -116,9 +123,10 @@ export function createHadb(input: ClusterSpecificationInput, options: { keep?: b
     run,
     succeed,
     pieces,
-    async kill(name) {
-      const piece = (await pieces()).find((candidate) => candidate.name === name);
-      if (piece?.pid === undefined) throw new Error(`${name} does not run`);
+    kill(name) {
+      // Read from its record: the step that is to be struck may be over by the time that a command has answered.
+      const piece = findOwnedProcess(join(directory, RECORDS[name]));
+      if (piece === undefined) throw new Error(`${name} does not run`);
       process.kill(piece.pid, 'SIGKILL');
     },
     async progress(workflowId) {
@@ -146,8 +154,8 @@ export function createHadb(input: ClusterSpecificationInput, options: { keep?: b
       for (const closer of closers.splice(0)) await closer();
       await run(['down'], { timeoutMs: 240_000 });
       await run(['lab', 'down', '--purge'], { timeoutMs: 240_000 });
-      for (const piece of ['worker', 'temporal']) {
-        const record = join(directory, piece, 'process.json');
+      for (const piece of ['worker', 'temporal'] as const) {
+        const record = join(directory, RECORDS[piece]);
         if (existsSync(record)) await stopOwnedProcess(record, { graceMs: 0 });
       }
       await keeper.release();

@@ -24,6 +24,30 @@ const OUTCOMES = [
 ];
 
 describe('a drill', () => {
+  it.each(['database-kill', 'manual'] as const)(
+    'of kind %s whose client has ended before the fault breaks nothing, and is unknown',
+    async (kind) => {
+      const { result: error, cluster } = await withCluster(async (worker, cluster) => {
+        const observed = 'no writer runs: 3 writes acknowledged';
+        cluster.answers['readWriter'] = [
+          async () => ({ result: 'unchanged', observed, at: Date.now(), running: false, counts: {} }),
+        ];
+        return failureOf(await worker.start('failoverDrill', drillInput(kind)));
+      });
+
+      const { verdict } = progressIn(error);
+      expect(verdict).toMatchObject({
+        passed: false,
+        unknown: true,
+        checks: [{ detail: 'no writer runs: 3 writes acknowledged' }],
+      });
+      expect(verdict?.summary).toContain('nothing was broken');
+      expect(among(cluster, [...FAULTS, 'stopPacemaker', 'judgeDrill'])).toEqual([]);
+      expect(withoutEvidence(cluster).at(-1)).toBe('stopWriter');
+      expect(cluster.order().at(-1)).toBe('writeDrillReport');
+    },
+  );
+
   it('whose diagnosis cannot be made is unknown, not passed', async () => {
     const { result: error } = await withCluster(async (worker, cluster) => {
       cluster.answers['readPairDiagnosis'] = [failWith('Denied')];

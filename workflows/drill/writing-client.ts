@@ -43,9 +43,15 @@ export async function withWriter(
       await run.step({ id: id('start-writer') }, 'Start the clients that write, ten rows a second each', (step) =>
         client.startWriter({ ...step, drill }),
       );
-      const { at: writingAt } = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>
+      const seen = await run.step({ id: id('see-it-write') }, 'See it write', (step) =>
         client.readWriter({ ...step, drill }),
       );
+      if (!seen.running) {
+        await stop('stop-writer');
+        writing = false;
+        return notProved(stage, seen.observed);
+      }
+      const { at: writingAt } = seen;
       noted.faultAt = writingAt;
       const [{ cleanedUp, expectations }] = await run.parallel([
         // The roles are asked for until the client is ended, whatever the end of the work.
@@ -119,6 +125,14 @@ export async function withWriter(
 }
 
 const isMove = ({ outcome }: StepRecord): boolean => outcome?.movedAt !== undefined;
+
+/** Without its client a fault would only do harm. */
+const notProved = ({ title }: Stage, observed: string): Verdict => ({
+  passed: false,
+  unknown: true,
+  summary: `${title}: the client that writes had ended before the fault, so that nothing was broken and nothing is proved`,
+  checks: [{ name: 'the client writes before the fault', passed: false, unknown: true, detail: observed }],
+});
 
 /** The pair is as before only because something was wiped away: that is told where the verdict is. */
 function withCleanUp(verdict: Verdict, cleanedUp: readonly string[]): Verdict {

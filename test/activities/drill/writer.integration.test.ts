@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -57,6 +57,7 @@ afterAll(async () => {
     'loss',
     'two-views',
     'gone',
+    'killed-at-once',
     'killed',
     'killed-early',
     'killed-worker',
@@ -377,10 +378,39 @@ describe('the writer', () => {
     const drill = { ...stepFor('writer'), drill: 'gone' };
     await inActivity(() => activities.startWriter(drill));
     await writers.stop('gone', 0);
+    const noted = writers.read('gone');
 
-    const again = inActivity(() => activities.startWriter(drill));
+    const again = await inActivity(() => activities.startWriter(drill));
+    const seen = await inActivity(() => activities.readWriter(drill));
 
-    await expect(again).rejects.toMatchObject({ code: 'AssertionFailed' });
+    expect(again).toMatchObject({
+      result: 'unchanged',
+      observed: expect.stringMatching(/^the client has ended/) as string,
+    });
+    expect(seen.running).toBe(false);
+    expect(writers.read('gone')).toEqual(noted);
+  });
+
+  it('that is killed while it is started is not waited for, and leaves no password behind', async () => {
+    const { writers, ...rest } = dependencies();
+    const activities = createWriterActivities({ writers, ...rest });
+    const drill = { ...stepFor('writer'), drill: 'killed-at-once' };
+    const directory = writers.directory('killed-at-once');
+
+    const started = inActivity(() => activities.startWriter(drill));
+    await eventually('it is started', () => findOwnedProcess(join(directory, WRITER_RECORD)) !== undefined);
+    const writer = findOwnedProcess(join(directory, WRITER_RECORD));
+    if (writer !== undefined) signalGroup(writer, 'SIGKILL');
+    const outcome = await started;
+    const seen = await inActivity(() => activities.readWriter(drill));
+    await inActivity(() => activities.stopWriter(drill));
+
+    expect(outcome).toMatchObject({
+      result: 'unchanged',
+      observed: expect.stringMatching(/^the client has ended/) as string,
+    });
+    expect(seen.running).toBe(false);
+    expect(readdirSync(directory)).not.toContain('order.json');
   });
 
   it('that was killed right after the fault is not waited for: the pair is put right, and the verdict unknown', async () => {

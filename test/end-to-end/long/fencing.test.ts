@@ -7,7 +7,7 @@ import { findOwnedProcessesBelow, signalGroup } from '../../../processes/owned-p
 import type { DrillKind } from '../../../workflows/messages';
 import { changesOf, NO_CHANGE, readFingerprint } from '../end-state';
 import { createHadb, notUnchanged, resultOf } from '../hadb';
-import type { CommandOutcome, Hadb } from '../hadb';
+import type { CommandOutcome, Hadb, Result } from '../hadb';
 
 /** A cluster that was built without fencing gets it while it serves; then nights that nobody ended are put right. */
 
@@ -84,6 +84,20 @@ describe('fencing on a cluster that serves', () => {
   );
 
   it(
+    'run right after everything was ended and started again, waits for the cluster to form, and changes nothing',
+    async () => {
+      await hadb.succeed(['down'], { timeoutMs: PART_MS });
+      await hadb.succeed(['up', '--image', 'golden'], { timeoutMs: PART_MS });
+
+      const verified = await told(['build']);
+
+      expect(resultOf(verified)).toMatchObject({ outcome: 'passed' });
+      expect(notUnchanged(verified)).toEqual([]);
+    },
+    PART_MS,
+  );
+
+  it(
     'the partition that was refused is survived by one',
     async () => {
       const { verdict } = resultOf(await told(['drill', 'network-partition']));
@@ -95,16 +109,31 @@ describe('fencing on a cluster that serves', () => {
   );
 });
 
+async function startDrill(kind: DrillKind): Promise<string> {
+  const started = await hadb.succeed(['drill', kind, hadb.specificationFile, '--json', '--on-failure', 'fail']);
+  return started.lines.find(({ type }) => type === 'run')?.['workflowId'] as string;
+}
+
 /** Starts a drill, and comes back as soon as its fault is made. */
 async function faultMade(kind: DrillKind): Promise<string> {
-  const started = await hadb.succeed(['drill', kind, hadb.specificationFile, '--json', '--on-failure', 'fail']);
-  const workflow = started.lines.find(({ type }) => type === 'run')?.['workflowId'] as string;
+  const workflow = await startDrill(kind);
   const deadline = Date.now() + 3 * MINUTES;
   for (;;) {
     const steps = (await hadb.progress(workflow))?.steps ?? [];
     if (steps.some(({ chapter, outcome }) => chapter === 'Inject' && outcome?.result === 'changed')) return workflow;
     if (Date.now() > deadline) throw new Error(`${kind} has made no fault: ${JSON.stringify(steps.at(-1))}`);
     await sleep(50);
+  }
+}
+
+/** Kills the clients of the drill that runs, as soon as there are any. */
+async function killClients(): Promise<number> {
+  const deadline = Date.now() + 3 * MINUTES;
+  for (;;) {
+    const writers = findOwnedProcessesBelow(join(hadb.directory, 'drills'), WRITER_RECORD);
+    for (const writer of writers) signalGroup(writer.process, 'SIGKILL');
+    if (writers.length > 0 || Date.now() > deadline) return writers.length;
+    await sleep(20);
   }
 }
 
@@ -120,26 +149,42 @@ const rolesAndCopies = async (): Promise<string[]> => {
 };
 const WHOLE = ['Primary/Secondary UpToDate/UpToDate', 'Secondary/Primary UpToDate/UpToDate'];
 
-describe('a drill whose client is killed right after its fault', () => {
+describe('a drill whose client is killed', () => {
+  const unknownAndWhole = async (workflow: string): Promise<Result['verdict']> => {
+    const drilled = await hadb.run(['watch', workflow, '--json'], { timeoutMs: PART_MS });
+    const recovered = await told(['recover']);
+
+    const { outcome, verdict } = resultOf(drilled);
+    expect([drilled.code, outcome]).toEqual([2, 'unknown']);
+    expect(verdict?.checks.filter(({ passed, unknown }) => !passed && unknown !== true)).toEqual([]);
+    expect(recovered.code).toBe(0);
+    expect(notUnchanged(recovered)).toEqual([]);
+    expect(await rolesAndCopies()).toEqual(WHOLE);
+    return verdict;
+  };
+
   it(
-    'is unknown, and leaves a whole pair',
+    'right after its fault is unknown, and leaves a whole pair',
     async () => {
       const workflow = await faultMade('database-kill');
-      const drills = join(hadb.directory, 'drills');
-      const writers = findOwnedProcessesBelow(drills, WRITER_RECORD);
-      for (const writer of writers) signalGroup(writer.process, 'SIGKILL');
+      const killed = await killClients();
 
-      const drilled = await hadb.run(['watch', workflow, '--json'], { timeoutMs: PART_MS });
-      const recovered = await told(['recover']);
+      expect(killed).toBe(1);
+      await unknownAndWhole(workflow);
+    },
+    PART_MS,
+  );
 
-      expect(writers).toHaveLength(1);
-      expect([drilled.code, resultOf(drilled).outcome]).toEqual([2, 'unknown']);
-      expect(resultOf(drilled).verdict?.checks.filter(({ passed, unknown }) => !passed && unknown !== true)).toEqual(
-        [],
-      );
-      expect(recovered.code).toBe(0);
-      expect(notUnchanged(recovered)).toEqual([]);
-      expect(await rolesAndCopies()).toEqual(WHOLE);
+  it(
+    'while it is started is unknown as well, and nothing was broken',
+    async () => {
+      const workflow = await startDrill('node-power-off');
+      const killed = await killClients();
+
+      const verdict = await unknownAndWhole(workflow);
+
+      expect(killed).toBe(1);
+      expect(verdict?.summary).toContain('nothing was broken');
     },
     PART_MS,
   );
