@@ -66,7 +66,7 @@ const USAGE = `usage: hadb lab <command>
   faults slow <from> [<to>] [--delay MS] [--loss 0..1] [--one-way] [--ttl SECONDS]
   faults restore <id>        one link fault ends
   faults disk <vm> read-errors|write-errors|slow|sound [--lun N] [--iops N] [--ttl SECONDS]
-                             a data disk fails or is slow (engines kvm and tcg), or is as it was
+                             a data disk fails or is slow (engine uml: write-errors only), or is as it was
   faults pause|resume|kill|reset <vm> [--ttl SECONDS]
   faults arm <id> <json>     strike requests to the ARM endpoint (lab/README.md), or end that: faults disarm <id>
   faults clear               every fault ends
