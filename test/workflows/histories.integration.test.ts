@@ -89,6 +89,12 @@ const SCENARIOS: Record<string, Scenario> = {
     await handle.cancel();
     return ended(handle);
   },
+  'failover-drill-without-client': async (worker, cluster) => {
+    cluster.answers['readWriter'] = [
+      async () => ({ result: 'unchanged', observed: 'no writer runs', at: Date.now(), running: false, counts: {} }),
+    ];
+    return ended(await worker.start('failoverDrill', input({ kind: 'database-kill' })));
+  },
   'scheduled-drill': async (worker) => ended(await worker.start('scheduledDrill', nightly())),
   'scheduled-drill-failed': async (worker, cluster) => {
     cluster.answers['readDrillGate'] = [failWith('GateNotMet')];
