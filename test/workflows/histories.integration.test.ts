@@ -178,6 +178,14 @@ it('every runbook has a saved run', () => {
   expect(new Set(saved)).toEqual(new Set(Object.keys(runbooks).filter((name) => name !== 'clusterLock')));
 });
 
+it('no saved run tells of the machine that saved it', () => {
+  const telling = readdirSync(DIRECTORY).filter((file) =>
+    /"\d+@|"(?:identity|stackTrace)":/.test(readFileSync(join(DIRECTORY, file), 'utf8')),
+  );
+
+  expect(telling).toEqual([]);
+});
+
 it('a change that open runs cannot survive is caught', async () => {
   const altered = await bundleWorkflowCode({
     ...SHIPPED,
@@ -206,9 +214,13 @@ function typeOf(file: string): string | undefined {
   return events[0]?.workflowExecutionStartedEventAttributes?.workflowType?.name;
 }
 
+/** A worker's own task queue: its process id and the host. */
+const WORKER_AT_HOST = /^\d+@/;
+
 /** Host names and paths of the machine that saved it say nothing to a replay. */
 function withoutMachine(key: string, value: unknown): unknown {
-  return key === 'stackTrace' || key === 'identity' ? undefined : value;
+  if (key === 'stackTrace' || key === 'identity') return undefined;
+  return typeof value === 'string' && WORKER_AT_HOST.test(value) ? 'worker' : value;
 }
 
 /** What activities were given is left out: a replay does not look at it, and it is nine tenths of the size. */
