@@ -111,9 +111,9 @@ const NO_FENCING = 'Fencing: none, so a lost node is not switched off before the
 const isWithoutFencing = ({ settings }: DrillRecord): boolean =>
   settings.some(({ name, value }) => name === 'fencing' && value === 'none');
 
-/** What a reader wants first. Nothing is shown that was not measured. */
+/** What a reader wants first. Nothing is shown that was not measured: without a fault there is no outage of it. */
 function figures(record: DrillRecord): string {
-  if (record.entries.length === 0) return '';
+  if (record.entries.length === 0 || record.faultAt === undefined) return '';
   const { counts, acknowledged, outages, unavailableSeconds, voidSeconds, ...times } = figuresOf(record);
   const { faultAt, limitSeconds, steps: list } = record;
   const outage = faultOutage(outages, faultAt);

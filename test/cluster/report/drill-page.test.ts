@@ -82,6 +82,27 @@ describe('the page of a drill', () => {
     expect(page).not.toContain('class="figures"');
   });
 
+  it('of a drill whose client was gone before the fault has no figure of an outage', () => {
+    const { writes: _, faultAt: __, ...rest } = specimenDrill();
+    const detail = 'no writer runs: 12 acknowledged';
+    const summary = 'switchover: nothing was broken';
+
+    const page = renderDrillPage({
+      ...rest,
+      verdict: {
+        passed: false,
+        unknown: true,
+        summary,
+        checks: [{ name: 'the client writes before the fault', passed: false, unknown: true, detail }],
+      },
+    });
+
+    expect(page).toContain('? Unknown');
+    expect(page).toContain('nothing was broken.');
+    expect(page).toContain('no writer runs: 12 acknowledged');
+    expect(page).not.toContain('class="figures"');
+  });
+
   it('tells the moments that the nodes wrote of, with how exact they are, and which were not seen', () => {
     const page = renderDrillPage(
       specimenDrill({ milestones: specimenMilestones(), logs: ['logs/hadb01.log.gz', 'logs/hadb02.log.gz'] }),
