@@ -1,3 +1,5 @@
+import { ANSWERED_BEFORE_TLS } from '../database/server-answer';
+
 /** `ocf:hadb:mysql`, and where Pacemaker looks for it. */
 export const MYSQL_AGENT = {
   provider: 'hadb',
@@ -77,11 +79,12 @@ alive() {
 }
 
 # Does the server answer within $1 seconds? An error that it sends itself is an answer, too ("too many connections");
-# the client's own errors have the numbers 2000 to 2999.
+# the client's own errors have the numbers 2000 to 2999, and so has what it was told before TLS.
 answers() {
   answer=$(timeout -k 1 "$1" "$client" --no-defaults --protocol=socket --socket="$socket" --user="$user" \\
     --connect-timeout="$1" --batch --skip-column-names --execute="$query" 2>&1) && return 0
   case $answer in
+    *'${ANSWERED_BEFORE_TLS}'*) note "the server answers with: $answer"; return 0 ;;
     *'ERROR 2'[0-9][0-9][0-9]' '*) return 1 ;;
     *'ERROR '[0-9]*) note "the server answers with: $answer"; return 0 ;;
   esac

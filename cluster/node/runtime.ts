@@ -1,5 +1,6 @@
 import { assertNever, unreadable } from '../errors';
 import { parseEvents2, readEvents2, type DrbdState } from '../drbd/state';
+import { ANSWERED_BEFORE_TLS } from '../database/server-answer';
 import { assign } from '../shell';
 import { DATA_DIRECTORY, DRBD_DEVICE } from '../specification/specification';
 import { RESPONDER_PID_FILE } from './roles';
@@ -14,7 +15,7 @@ export interface Runtime {
   mountedFrom?: string;
   /** Process id of a running database server, whoever started it. */
   serverPid?: number;
-  /** The server answers on its socket. */
+  /** The server answers on its socket, if only that it has too many connections. */
   serverAnswers: boolean;
   /** The load balancer's probe is answered. */
   probeAnswered: boolean;
@@ -37,7 +38,7 @@ export type RuntimeLevel = (typeof RUNTIME_LEVELS)[number];
 
 /** Changes nothing. `socket` is the server's; asked only when a server runs. */
 export function renderRuntimeRead({ socket }: { socket: string }): string {
-  return `${assign({ directory: DATA_DIRECTORY, socket, responder: RESPONDER_PID_FILE })}
+  return `${assign({ directory: DATA_DIRECTORY, socket, responder: RESPONDER_PID_FILE, beforeTls: ANSWERED_BEFORE_TLS })}
 printf 'bootId=%s\\n' "$(cat /proc/sys/kernel/random/boot_id)"
 while read -r source target rest; do
   if [ "$target" = "$directory" ]; then printf 'mountedFrom=%s\\n' "$source"; fi
@@ -54,7 +55,8 @@ done
 if [ "\${answer:-}" = unknown ]; then
   for admin in mariadb-admin mysqladmin; do
     command -v "$admin" >/dev/null || continue
-    if timeout 5 "$admin" --no-defaults --socket="$socket" --connect-timeout=3 ping >/dev/null 2>&1; then echo serverAnswers=yes; fi
+    if said=$(timeout 5 "$admin" --no-defaults --socket="$socket" --connect-timeout=3 ping 2>&1); then echo serverAnswers=yes
+    else case $said in *"$beforeTls"*) echo serverAnswers=yes ;; esac; fi
     break
   done
 fi

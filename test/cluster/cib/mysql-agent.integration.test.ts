@@ -1,6 +1,7 @@
 import { renderMysqlAgent } from '../../../cluster/cib/mysql-agent';
 import { renderInitialisation } from '../../../cluster/database/initialisation';
 import { databaseProfile } from '../../../cluster/database/profile';
+import { renderRuntimeRead } from '../../../cluster/node/runtime';
 import { realTools, type RealTools, type RunResult } from '../real-tools';
 
 /** Does for a real server what systemd would: main process, stop without waiting, kill of the unit. */
@@ -41,6 +42,14 @@ agent monitor; agent start; agent monitor
 section killed
 kill -KILL $(pid); sleep 0.5; agent monitor; agent start; agent monitor; agent stop
 
+section crowded
+agent start
+sql() { "$OCF_RESKEY_client" --no-defaults --protocol=socket --socket="$SOCKET" --user=root --execute="$1"; }
+sql 'SET GLOBAL max_connections = 10'
+for i in $(seq 14); do sql 'SELECT SLEEP(30)' >/dev/null 2>&1 & done; sleep 2
+sql 'SELECT 1' 2>&1 | grep -o 'Too many connections'
+agent monitor; sh /runtime | grep serverAnswers; agent stop; agent monitor
+
 section beside
 systemctl start x; pid=$(pid); rm /tmp/unit.pid
 agent monitor; agent stop; [ -d /proc/$pid ] && ! grep -q 'State:.Z' /proc/$pid/status && echo lives; agent monitor
@@ -66,6 +75,7 @@ describe.each([
     result = realTools(suite).run(
       `set -eu
 export SERVER="${profile.server} --no-defaults --datadir=/var/lib/mysql --socket=${profile.socket} --pid-file=${profile.pidFile} --skip-networking"
+export SOCKET=${profile.socket}
 export OCF_RESKEY_unit=${profile.unit} OCF_RESKEY_process=${profile.processes[0]} OCF_RESKEY_client=${profile.client}
 export OCF_RESKEY_device=/dev/drbd1 OCF_RESKEY_query_limit=3 OCF_RESKEY_hung_limit=3 OCF_RESKEY_kill_after=1 OCF_RESKEY_flush_limit=60
 agent() { rc=0; dash /agent "$1" || rc=$?; echo "$1 $rc"; }
@@ -79,6 +89,7 @@ ${SCENARIOS}`,
         files: {
           '/agent': renderMysqlAgent(),
           '/initialise': renderInitialisation(profile),
+          '/runtime': renderRuntimeRead({ socket: profile.socket }),
           '/usr/local/bin/systemctl': SYSTEMCTL,
         },
         timeoutMs: 240_000,
@@ -103,6 +114,12 @@ ${SCENARIOS}`,
 
   it('calls a killed server not running, and starts it again', () => {
     expect(part('killed')).toBe('monitor 7\nstart 0\nmonitor 0\nstop 0\n');
+  });
+
+  it('takes a server that has too many connections for one that lives, and has it end in order', () => {
+    expect(part('crowded')).toBe('start 0\nToo many connections\nmonitor 0\nserverAnswers=yes\nstop 0\nmonitor 7\n');
+    expect(part('crowded', result.stderr)).toMatch(/the server answers with: .*Too many connections/);
+    expect(part('crowded', result.stderr)).not.toContain('killed');
   });
 
   it('finds and stops a server that somebody started beside the service manager', () => {
@@ -158,6 +175,12 @@ describe('ocf:hadb:mysql', () => {
     [
       'too many connections, which the server itself says',
       "#!/bin/sh\necho 'ERROR 1040 (HY000): Too many connections' >&2; exit 1\n",
+      RUNNING,
+      'rc 0\n',
+    ],
+    [
+      'the same, told before TLS',
+      "#!/bin/sh\necho 'ERROR 2002 (HY000): Received error packet before completion of TLS handshake. The authenticity of the following error cannot be verified: 1040 - Too many connections' >&2; exit 1\n",
       RUNNING,
       'rc 0\n',
     ],
