@@ -21,6 +21,7 @@ import { pairHealthy } from './drill/pair';
 import { inPhase } from './drill/phases';
 import { standby, switchover } from './drill/planned-moves';
 import type { Fault, Stage } from './drill/stage';
+import { seeServerKept } from './drill/target';
 import { withWriter, type Writer } from './drill/writing-client';
 import type { DrillKind, FaultPair } from './messages';
 import type { Run } from './runbook';
@@ -62,6 +63,7 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
           at,
           serving,
           expectations = [],
+          kept,
         } = await inPhase(stage, 'inject', async () => {
           await seeDrillsAllowed(run, id('still-allowed'));
           broken = true;
@@ -80,8 +82,9 @@ async function drillFault(stage: Stage, fault: Fault): Promise<Verdict> {
           broken = false;
           return pairHealthy(stage);
         });
+        const restarts = kept === undefined ? [] : [await inPhase(stage, 'steady', () => seeServerKept(stage, kept))];
         if (fault.servedAfterRepair === true) await inPhase(stage, 'steady', () => writer.awaitSteady(at));
-        return { ...left, expectations };
+        return { ...left, expectations: [...expectations, ...restarts] };
       },
       async () => {
         if (!broken || stage.state.twoPrimaries) return;

@@ -150,6 +150,18 @@ export function createOutcomeActivities(dependencies: OutcomeDependencies, answe
       return { result: 'unchanged', observed: `${what}; ${describeLooks(looks)}`, at: Date.now(), serving };
     },
 
+    /** The database server that runs on `node`, if one does, in which boot. */
+    async readServer(step: NodeStep): Promise<StepOutcome & { bootId: string; pid?: number }> {
+      const { bootId, serverPid: pid } = await readRuntime(await dependencies.sessions.open(step, step.node), step);
+      const server = pid === undefined ? 'no server runs' : `server process ${pid}`;
+      return {
+        result: 'unchanged',
+        observed: `${server}, boot ${bootId}`,
+        bootId,
+        ...(pid === undefined ? {} : { pid }),
+      };
+    },
+
     /**
      * Waits until `node`, primary before, serves alone after the loss of its peer: the loss is noticed, the peer is not in doubt any more, and nothing of
      * DRBD is frozen. Errors: NotReady.

@@ -182,6 +182,8 @@ describe('a drill', () => {
 
   it.each([
     ['secondary-loss', 'awaitSurvivor', { at: 1, pid: 101 }, 'nothing moved'],
+    ['secondary-loss', 'readServer', { bootId: 'boot', pid: 101 }, 'the database was not restarted'],
+    ['network-partition', 'readServer', { bootId: 'another' }, 'the database was not restarted'],
     ['network-loss', 'awaitNothingMoves', { at: 1, looks: 9, moved: ['a node was fenced'] }, 'nothing moved'],
     [
       'network-loss-heavy',

@@ -74,6 +74,7 @@ export function createFakeCluster(): FakeCluster {
       cluster.primary = other(node);
       return { at: Date.now(), serving: cluster.primary };
     },
+    readServer: () => ({ bootId: 'boot', pid: 100 }),
     awaitSurvivor: () => ({ at: Date.now(), pid: 100 }),
     freezeNode: ({ node = '' }) => {
       cluster.frozen.add(node);

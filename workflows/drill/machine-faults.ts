@@ -7,7 +7,7 @@ import { describeFailure } from '../failures';
 import { awaitOtherServes, startWhatWasShot, waitSeconds } from './pair';
 import { inPhase } from './phases';
 import { faultTimingOf, type Fault, type Stage } from './stage';
-import { breakNode, cutPower, seeTarget } from './target';
+import { breakNode, cutPower, seeServer, seeTarget } from './target';
 
 /** A whole machine is lost: by its power, in good order, by a panic of its kernel, or because it stands still. */
 
@@ -89,7 +89,8 @@ export function nodeCrash(): Fault {
 export const secondaryLoss = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary, standby } = stage;
-    const { pid } = await seeTarget(stage);
+    const server = await seeServer(stage);
+    const { pid } = server;
     await run.step(
       { id: id('power-off'), node: standby },
       'Cut the power of the secondary',
@@ -113,6 +114,7 @@ export const secondaryLoss = (): Fault => ({
           detail: `${primary} stayed primary, with server process ${pid}`,
         }),
       ],
+      kept: { ...server, node: primary },
     };
   },
   repair: (stage) => startWhatWasShot(stage),

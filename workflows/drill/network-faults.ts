@@ -6,7 +6,7 @@ import { awaitOneSurvivor } from './machine-faults';
 import { startWhatWasShot } from './pair';
 import { inPhase } from './phases';
 import { addressOf, faultTimingOf, type Fault, type Stage } from './stage';
-import { breakNode, mendNode, seeTarget } from './target';
+import { breakNode, mendNode, seeServer, seeTarget } from './target';
 
 /** Faults of the network between the nodes. The network to the worker, to Azure and to clients is well. */
 
@@ -21,7 +21,7 @@ export function networkPartition(): Fault {
     check: (step) => client.checkNetworkFault({ ...step, needs: 'rules' }),
     inject: async (stage) => {
       const { primary } = stage;
-      await seeTarget(stage);
+      const server = await seeServer(stage);
       await breakNode(stage, primary, 'Cut the nodes off from each other, on the primary', cut(stage));
       const { at, survivor } = await awaitOneSurvivor(stage);
       const problems =
@@ -36,6 +36,7 @@ export function networkPartition(): Fault {
             detail: `${survivor} serves, and Azure says that the other machine is off`,
           }),
         ],
+        ...(survivor === primary && { kept: { ...server, node: primary } }),
       };
     },
     repair: async (stage) => {

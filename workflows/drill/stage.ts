@@ -53,6 +53,15 @@ export interface Injected {
   serving?: string;
   /** What was expected of the cluster, and whether it came so. */
   expectations?: VerdictCheck[];
+  /** A server that has to go on through the fault and all that follows: its node was well. */
+  kept?: ServerOnNode;
+}
+
+/** A server process, of one boot of its node. */
+export interface ServerOnNode {
+  node: string;
+  bootId: string;
+  pid?: number;
 }
 
 export interface Fault {

@@ -1,11 +1,13 @@
 import type { DrillRole, FaultTargetFacts } from '../../activities/drill/faults';
 import { HadbError } from '../../cluster/errors';
 import type { LastingFault, NodeFault } from '../../cluster/node/faults';
-import type { StepContext, StepOutcome } from '../../cluster/step';
+import type { StepContext, StepOutcome, VerdictCheck } from '../../cluster/step';
+import { expectation } from '../../cluster/verdict/expectations';
 import { azure, drill as client } from '../chapters/activities';
 import { azureOperation } from '../chapters/azure-operation';
 import { whereAllowed } from '../drill-permission';
-import type { Stage } from './stage';
+import { evidence } from './evidence';
+import type { ServerOnNode, Stage } from './stage';
 
 /** The one moment of a drill that breaks something: what is broken is looked at right before, and again in the command that breaks it. */
 
@@ -22,6 +24,25 @@ export async function seeServer(stage: Stage): Promise<FaultTargetFacts & { pid:
     subject: stage.primary,
     observed: target.observed,
     whatNow: 'The cluster has changed since the drill began. Look at "crm_mon -1 -r".',
+  });
+}
+
+/** A server that is restarted without need throws everybody out who was connected to it. */
+export async function seeServerKept({ run, id }: Stage, before: ServerOnNode): Promise<VerdictCheck> {
+  const now = await evidence(
+    run,
+    id('server-kept'),
+    'See that the database was not restarted',
+    (step) => client.readServer({ ...step, node: before.node }),
+    'so that it is not known whether it was restarted',
+  );
+  const isSame = now?.pid === before.pid && now?.bootId === before.bootId;
+  return expectation({
+    name: 'the database was not restarted',
+    problems:
+      now === undefined || isSame ? [] : [`on ${before.node} it was process ${before.pid}; now: ${now.observed}`],
+    detail: now === undefined ? `${before.node} could not be asked` : `${before.node}: ${now.observed}, as before`,
+    unknown: now === undefined,
   });
 }
 

@@ -142,6 +142,21 @@ describe('a node that is slow', () => {
   });
 });
 
+it.each<[string, () => void, object]>([
+  ['runs', () => undefined, { pid: 100, observed: expect.stringMatching(/^server process 100, boot /) as string }],
+  [
+    'does not run',
+    () => void delete pair.hadb01.pid,
+    { observed: expect.stringMatching(/^no server runs, boot /) as string },
+  ],
+])('a server that %s is told, with the boot of its node', async (_what, alter, expected) => {
+  alter();
+
+  const seen = await runActivity(() => outcomes().readServer(step('hadb01', 'server-kept')));
+
+  expect(seen).toMatchObject({ result: 'unchanged', bootId: expect.any(String) as string, ...expected });
+});
+
 describe('a primary that has lost its peer', () => {
   const wait = () => outcomes().awaitSurvivor({ ...step('hadb01', 'alone'), withinSeconds: 0 });
   beforeEach(() => void Object.assign(pair.hadb01, { crmMon: ALONE, drbd: CUT_OFF }));
