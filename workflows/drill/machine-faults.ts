@@ -89,8 +89,7 @@ export function nodeCrash(): Fault {
 export const secondaryLoss = (): Fault => ({
   inject: async (stage) => {
     const { run, id, primary, standby } = stage;
-    const server = await seeServer(stage);
-    const { pid } = server;
+    const { pid, bootId } = await seeServer(stage);
     await run.step(
       { id: id('power-off'), node: standby },
       'Cut the power of the secondary',
@@ -114,7 +113,7 @@ export const secondaryLoss = (): Fault => ({
           detail: `${primary} stayed primary, with server process ${pid}`,
         }),
       ],
-      kept: { ...server, node: primary },
+      kept: { node: primary, bootId, pid },
     };
   },
   repair: (stage) => startWhatWasShot(stage),

@@ -21,7 +21,7 @@ export function networkPartition(): Fault {
     check: (step) => client.checkNetworkFault({ ...step, needs: 'rules' }),
     inject: async (stage) => {
       const { primary } = stage;
-      const server = await seeServer(stage);
+      const { pid, bootId } = await seeServer(stage);
       await breakNode(stage, primary, 'Cut the nodes off from each other, on the primary', cut(stage));
       const { at, survivor } = await awaitOneSurvivor(stage);
       const problems =
@@ -36,7 +36,7 @@ export function networkPartition(): Fault {
             detail: `${survivor} serves, and Azure says that the other machine is off`,
           }),
         ],
-        ...(survivor === primary && { kept: { ...server, node: primary } }),
+        ...(survivor === primary && { kept: { node: primary, bootId, pid } }),
       };
     },
     repair: async (stage) => {

@@ -61,7 +61,7 @@ export interface Injected {
 export interface ServerOnNode {
   node: string;
   bootId: string;
-  pid?: number;
+  pid: number;
 }
 
 export interface Fault {
